@@ -83,6 +83,10 @@ srtp_config_problem (const SrtpConfig *config)
   bool gcm = srtp_cipher_is_gcm (config->rtp_cipher)
              && srtp_cipher_is_gcm (config->rtcp_cipher);
 
+  /* libsrtp2 chooses how to protect RTCP by the cipher of RTP. */
+  if (srtp_cipher_is_gcm (config->rtp_cipher)
+      != srtp_cipher_is_gcm (config->rtcp_cipher))
+    return "rtp-cipher and rtcp-cipher do not mix: choose GCM for both, or ICM for both";
   if (!fits (config->rtp_cipher, config->rtp_auth))
     return srtp_cipher_is_gcm (config->rtp_cipher)
                ? "the GCM ciphers authenticate by themselves: set rtp-auth to auto or null"
