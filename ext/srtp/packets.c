@@ -42,23 +42,23 @@ parse_rtp (const uint8_t *in, size_t len, SrtpPacket *packet, uint16_t *seq)
   return !r.failed && first >> 6 == 2 && len <= SRTP_MAX_PACKET;
 }
 
-/* RFC 3550, 6.4.1: of a compound packet SRTCP wants the first header and its SSRC only. */
-static bool
-parse_rtcp (const uint8_t *in, size_t len, SrtpPacket *packet)
-{
-  Reader r = reader_init (in, len);
-  uint8_t first = (uint8_t) reader_uint (&r, 1);
-  reader_take (&r, 3);
-  packet->ssrc = (uint32_t) reader_uint (&r, 4);
-  packet->header_len = 8;
-  return !r.failed && first >> 6 == 2 && len <= SRTP_MAX_PACKET;
-}
-
 bool
 srtp_is_rtcp (const uint8_t *packet, size_t len)
 {
   return len >= 2 && packet[0] >> 6 == 2 && packet[1] >= 192
          && packet[1] <= 223;
+}
+
+/* RFC 3550, 6.4.1: of a compound packet SRTCP wants the first header and its SSRC only. The types are those that RFC 5761,
+ * 4 leaves to RTCP. */
+static bool
+parse_rtcp (const uint8_t *in, size_t len, SrtpPacket *packet)
+{
+  Reader r = reader_init (in, len);
+  reader_take (&r, 4);
+  packet->ssrc = (uint32_t) reader_uint (&r, 4);
+  packet->header_len = 8;
+  return !r.failed && srtp_is_rtcp (in, len) && len <= SRTP_MAX_PACKET;
 }
 
 bool
@@ -94,6 +94,8 @@ finish (Job *job, SrtpResult result, size_t octets)
     own->octets += octets;
     job->info->first_failure =
         result == SRTP_UNAUTHENTIC && own->results[result] == 1;
+    job->info->recovered = result == SRTP_OK && own->results[result] == 1
+                           && own->results[SRTP_UNAUTHENTIC] > 0;
   }
   return result;
 }

@@ -167,6 +167,7 @@ typedef struct
   bool new_stream; /* the first good packet of this SSRC */
   bool
       first_failure; /* SRTP_UNAUTHENTIC for the first time for this SSRC, as far as the session remembers */
+  bool recovered;    /* the first good packet of an SSRC that had failed */
   bool
       soft_limit; /* the key comes near the end of its lifetime: told once per key */
 } SrtpInfo;
