@@ -43,7 +43,8 @@ struct DecoderKeys
   DecoderKeysConfig config;
   GHashTable *generations;
   GHashTable *streams;
-  Stream *last; /* of `streams`, or NULL: most frames are of the same as the one before */
+  Stream *
+      last; /* of `streams`, or NULL: most frames are of the same as the one before */
 };
 
 static void

@@ -116,8 +116,11 @@ load_settings (ConclaveSFrameDec *self)
   GBytes *old = self->aad;
   self->aad = g_steal_pointer (&aad);
   aad = old; /* freed on return, without the lock */
-  if (key)
+  if (key) {
     decoder_keys_set (self->keys, kid, key);
+    self->key_epoch++;
+    kid_set_clear (self->refused);
+  }
   g_mutex_unlock (&self->key_lock);
   return TRUE;
 }
@@ -152,6 +155,7 @@ conclave_sframe_dec_set_key (
   g_mutex_lock (&self->key_lock);
   decoder_keys_configure (self->keys, &config);
   decoder_keys_set (self->keys, kid, key);
+  self->key_epoch++;
   kid_set_clear (self->refused); /* whoever has a new key may have others */
   gboolean waiting = self->n_pending > 0;
   g_mutex_unlock (&self->key_lock);
@@ -196,6 +200,7 @@ sframe_dec_ask_for_key (ConclaveSFrameDec *self, guint64 kid)
 
   g_mutex_lock (&self->key_lock);
   gboolean have = key && decoder_keys_set (self->keys, kid, key);
+  self->key_epoch += have;
   /* It may also have called set-key. */
   have |= decoder_keys_have (self->keys, kid);
   g_mutex_unlock (&self->key_lock);

@@ -61,7 +61,8 @@ struct _ConclaveSFrameDec
   guint32 ssrc;
   guint64 n_fates[N_FATES], n_jumps, n_keyframe_requests;
   guint n_pending;
-  guint failures; /* frames in a row without one success */
+  guint key_epoch; /* grows with each key that is set */
+  guint failures;  /* frames in a row without one success */
 
   /* stream lock */
   FramePool *pool;
@@ -69,6 +70,8 @@ struct _ConclaveSFrameDec
   guint32 caps_ssrc;
   GQueue pending;
   gsize pending_bytes;
+  guint
+      pending_epoch; /* key_epoch when all of `pending` were last tried; written with the key lock too */
   GQueue
       held; /* events that wait behind caps for the size of the first VP8 keyframe */
   guint width, height; /* of VP8; 0 until known */

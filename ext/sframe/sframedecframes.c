@@ -312,6 +312,24 @@ free_pending (Pending *pending)
   g_free (pending);
 }
 
+/* Takes the frame that has waited longest. */
+static Pending *
+pop_pending (ConclaveSFrameDec *self)
+{
+  Pending *pending = g_queue_pop_head (&self->pending);
+  self->pending_bytes -= gst_buffer_get_size (pending->buffer);
+  count_pending (self);
+  return pending;
+}
+
+static void
+push_pending (ConclaveSFrameDec *self, Pending *pending)
+{
+  self->pending_bytes += gst_buffer_get_size (pending->buffer);
+  g_queue_push_tail (&self->pending, pending);
+  count_pending (self);
+}
+
 /* Keeps a frame until its key comes, if there is room. */
 static gboolean
 let_wait (ConclaveSFrameDec *self, GstBuffer *in)
@@ -327,9 +345,7 @@ let_wait (ConclaveSFrameDec *self, GstBuffer *in)
 
   Pending *pending = g_new (Pending, 1);
   *pending = (Pending){ gst_buffer_ref (in), g_get_monotonic_time () };
-  g_queue_push_tail (&self->pending, pending);
-  self->pending_bytes += size;
-  count_pending (self);
+  push_pending (self, pending);
   return TRUE;
 }
 
@@ -337,33 +353,39 @@ GstFlowReturn
 sframe_dec_work_off_pending (ConclaveSFrameDec *self, gboolean last_chance)
 {
   GstFlowReturn flow = GST_FLOW_OK;
-  guint n = g_queue_get_length (&self->pending);
 
   GST_OBJECT_LOCK (self);
   gint64 limit = (gint64) (self->pending_time / 1000);
   GST_OBJECT_UNLOCK (self);
   gint64 now = g_get_monotonic_time ();
 
-  for (; n > 0 && flow == GST_FLOW_OK; n--) {
-    Pending *pending = g_queue_pop_head (&self->pending);
-    GstBuffer *out = NULL;
-    gboolean waits = FALSE,
-             may_wait = !last_chance && now - pending->arrived < limit;
+  /* Frames are tried again only when there is a new key, else only those whose time is over are looked at: what waits may
+   * be somebody's flood. */
+  g_mutex_lock (&self->key_lock);
+  gboolean new_keys = self->key_epoch != self->pending_epoch;
+  self->pending_epoch = self->key_epoch;
+  g_mutex_unlock (&self->key_lock);
 
-    self->pending_bytes -= gst_buffer_get_size (pending->buffer);
+  for (guint n = g_queue_get_length (&self->pending);
+       n > 0 && flow == GST_FLOW_OK; n--) {
+    const Pending *oldest = g_queue_peek_head (&self->pending);
+    gboolean may_wait = !last_chance && now - oldest->arrived < limit,
+             waits = FALSE;
+    GstBuffer *out = NULL;
+
+    if (may_wait && !new_keys)
+      break;
+    Pending *pending = pop_pending (self);
     flow = process (self, pending->buffer, &out, may_wait ? &waits : NULL);
-    if (waits) {
-      self->pending_bytes += gst_buffer_get_size (pending->buffer);
-      g_queue_push_tail (&self->pending, pending);
-    } else {
+    if (waits)
+      push_pending (self, pending);
+    else
       free_pending (pending);
-    }
     if (out)
       flow = gst_pad_push (GST_BASE_TRANSFORM_SRC_PAD (self), out);
     else if (flow == GST_BASE_TRANSFORM_FLOW_DROPPED)
       flow = GST_FLOW_OK;
   }
-  count_pending (self);
   return flow;
 }
 
