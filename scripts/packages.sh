@@ -76,7 +76,7 @@ EOF
 
 install_packages ()
 {
-  local groups=" ${*:-build run test} " missing='' list='' group package purpose probe as_root=''
+  local groups=" ${*:-build run test} " missing='' list='' group package purpose probe as_root='' log
 
   while IFS='|' read -r group package purpose probe; do
     case $groups in *" $group "*) ;; *) continue ;; esac
@@ -97,9 +97,15 @@ EOF
     fi
     if [ -z "$as_root" ] || command -v sudo > /dev/null; then
       printf 'Installing what is missing:\n%s' "$list"
-      $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update < /dev/null \
-        && $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends $missing < /dev/null \
-        && return 0
+      log=$(mktemp)
+      if { $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update \
+          && $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends $missing
+        } < /dev/null > "$log" 2>&1; then
+        rm -f "$log"
+        return 0
+      fi
+      cat "$log"
+      rm -f "$log"
     fi
   fi
 
