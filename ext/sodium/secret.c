@@ -60,14 +60,15 @@ is_space (char c)
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* libsodium 1.0.18 takes every byte above 0x7f for a base64 digit: half of all binary files would be keys. */
+/* libsodium 1.0.18 takes every byte above 0x7f for a base64 digit (half of all binary files would be keys), and skips
+ * NUL, which strchr() finds in any list of characters to ignore. */
 static bool
 is_ascii (const char *text, size_t len)
 {
-  unsigned char all = 0;
+  bool ok = true;
   for (size_t i = 0; i < len; i++)
-    all |= (unsigned char) text[i];
-  return all < 0x80;
+    ok &= text[i] != 0 && (unsigned char) text[i] < 0x80;
+  return ok;
 }
 
 /* Base64 of either alphabet, with or without padding. libsodium has one variant a call and decodes in
