@@ -352,11 +352,12 @@ set_source_caps (ConclaveRtpSFrameDepay *self, const Fragment *f)
 static void
 break_frame (ConclaveRtpSFrameDepay *self, DropReason reason)
 {
-  guint32 packets = reassembly_break (&self->reassembly, reason);
+  guint32 packets;
 
   forget_frame (self);
-  if (packets == 0)
+  if (!self->reassembly.open)
     return;
+  packets = reassembly_break (&self->reassembly, reason);
   self->discont = TRUE;
   self->unit_seq++;
   GST_OBJECT_LOCK (self);
@@ -623,7 +624,6 @@ conclave_rtp_sframe_depay_handle_event (
       break_frame (self, DROP_FLUSHED);
       self->have_seq = FALSE;
       self->discont = FALSE;
-      self->reassembly.tail = DROP_NONE;
       break;
     case GST_EVENT_EOS:
     case GST_EVENT_STREAM_START:
