@@ -43,6 +43,8 @@ struct DecoderKeys
   DecoderKeysConfig config;
   GHashTable *generations;
   GHashTable *streams;
+  Stream *
+      last; /* of `streams`, or NULL: most frames are of the same as the one before */
 };
 
 static void
@@ -135,6 +137,7 @@ decoder_keys_configure (DecoderKeys *keys, const DecoderKeysConfig *config)
     g_hash_table_iter_steal (&iter);
   }
   keys->config = *config;
+  keys->last = NULL;
   g_hash_table_remove_all (keys->streams);
   for (guint i = 0; i < all->len; i++)
     g_hash_table_replace (keys->generations, g_ptr_array_index (all, i),
@@ -170,6 +173,7 @@ static void
 remove_streams (DecoderKeys *keys, guint64 generation)
 {
   guint64 range[] = { generation, keys->config.ratchet_bits };
+  keys->last = NULL;
   g_hash_table_foreach_remove (keys->streams, is_of_generation, range);
 }
 
@@ -255,6 +259,7 @@ follow_ratchet (
   secret_unref (generation->base_key);
   generation->base_key = secret_ref (base_key);
   generation->step = kid & step_mask (keys);
+  keys->last = NULL;
   g_hash_table_foreach_remove (keys->streams, is_too_old, now);
 }
 
@@ -330,9 +335,11 @@ decoder_keys_decrypt (
     DecoderKeys *keys, const SFrameInput *in, guint8 *out, Decoded *decoded)
 {
   StreamId id = { in->header.kid, keys->config.per_ssrc_keys ? in->ssrc : 0 };
-  Stream *stream = g_hash_table_lookup (keys->streams, &id);
+  Stream *stream = keys->last;
 
   *decoded = (Decoded){ 0, FALSE };
+  if (!stream || !equal_id (&stream->id, &id))
+    stream = keys->last = g_hash_table_lookup (keys->streams, &id);
   if (!stream) {
     guint64 generation_id = generation_of (keys, id.kid);
     Generation *generation =

@@ -68,6 +68,5 @@ frame_pool_acquire (FramePool *pool, gsize size)
       || gst_buffer_pool_acquire_buffer (pool->classes[class], &buffer, NULL)
              != GST_FLOW_OK)
     return NULL;
-  gst_buffer_set_size (buffer, (gssize) size);
   return buffer;
 }

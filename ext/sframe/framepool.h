@@ -15,8 +15,8 @@ FramePool *frame_pool_new (void);
 /* Buffers still out stay valid. Takes NULL. */
 void frame_pool_free (FramePool *pool);
 
-/* A writable buffer of one memory with `size` bytes, metadata empty. Sizes above the largest class are allocated
- * afresh. NULL when memory is short. */
+/* A writable buffer of one memory with at least `size` bytes, metadata empty; the caller cuts it to size, once. Sizes above
+ * the largest class are allocated afresh. NULL when memory is short. */
 GstBuffer *frame_pool_acquire (FramePool *pool, gsize size);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FramePool, frame_pool_free)

@@ -232,7 +232,8 @@ copy_meta (GstBuffer *from, GstMeta **meta, gpointer to)
   GQuark reference = g_quark_try_string (GST_META_TAG_MEMORY_REFERENCE_STR);
 
   /* What describes or holds the old memory means nothing for the new one. */
-  if (info->transform_func && !(memory && gst_meta_api_type_has_tag (info->api, memory))
+  if (info->transform_func
+      && !(memory && gst_meta_api_type_has_tag (info->api, memory))
       && !(reference && gst_meta_api_type_has_tag (info->api, reference))) {
     GstMetaTransformCopy copy = { FALSE, 0, (gsize) -1 };
     info->transform_func (to, *meta, from, _gst_meta_transform_copy, &copy);
@@ -243,9 +244,36 @@ copy_meta (GstBuffer *from, GstMeta **meta, gpointer to)
 void
 sframe_copy_metadata (GstBuffer *to, GstBuffer *from)
 {
-  gst_buffer_copy_into (to, from,
-      GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS, 0, (gsize) -1);
+  GST_BUFFER_FLAG_SET (
+      to, GST_BUFFER_FLAGS (from) & ~(guint) GST_BUFFER_FLAG_TAG_MEMORY);
+  GST_BUFFER_PTS (to) = GST_BUFFER_PTS (from);
+  GST_BUFFER_DTS (to) = GST_BUFFER_DTS (from);
+  GST_BUFFER_DURATION (to) = GST_BUFFER_DURATION (from);
+  GST_BUFFER_OFFSET (to) = GST_BUFFER_OFFSET (from);
+  GST_BUFFER_OFFSET_END (to) = GST_BUFFER_OFFSET_END (from);
   gst_buffer_foreach_meta (from, copy_meta, to);
+}
+
+GstFlowReturn
+sframe_submit_input (
+    GstBaseTransform *trans, gboolean is_discont, GstBuffer *buffer)
+{
+  if (GST_PAD_NEEDS_RECONFIGURE (GST_BASE_TRANSFORM_SRC_PAD (trans))
+      && gst_pad_has_current_caps (GST_BASE_TRANSFORM_SRC_PAD (trans))
+      && !gst_base_transform_reconfigure (trans)
+      && !GST_PAD_IS_FLUSHING (GST_BASE_TRANSFORM_SRC_PAD (trans))) {
+    gst_buffer_unref (buffer);
+    return GST_FLOW_NOT_NEGOTIATED;
+  }
+  trans->queued_buf = buffer;
+  return GST_FLOW_OK;
+}
+
+gboolean
+sframe_map_single (GstBuffer *buffer, GstMapInfo *map, GstMapFlags flags)
+{
+  return gst_buffer_n_memory (buffer) == 1
+         && gst_memory_map (gst_buffer_peek_memory (buffer, 0), map, flags);
 }
 
 /* --- Properties --- */

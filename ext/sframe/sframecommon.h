@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <gst/gst.h>
+#include <gst/base/gstbasetransform.h>
 
 #include "ext/sodium/sframe.h"
 
@@ -56,6 +56,15 @@ typedef struct
 /* False when an RTP packet is malformed. */
 gboolean sframe_frame_extent (
     GstBuffer *buffer, gboolean is_rtp, FrameExtent *extent);
+
+/* Stands in for GstBaseTransform's own: our elements do no QoS, and sframedec takes frames before it is negotiated. */
+GstFlowReturn sframe_submit_input (
+    GstBaseTransform *trans, gboolean is_discont, GstBuffer *buffer);
+
+/* The one memory of `buffer`, mapped; FALSE when it has none or several, or cannot be mapped. Cheaper than mapping the
+ * buffer, which would also merge. */
+gboolean sframe_map_single (
+    GstBuffer *buffer, GstMapInfo *map, GstMapFlags flags);
 
 /* Copies flags, times and those metas that do not describe the memory's layout. */
 void sframe_copy_metadata (GstBuffer *to, GstBuffer *from);

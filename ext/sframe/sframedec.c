@@ -17,7 +17,7 @@
  * ## Threads
  * Frames are decrypted and pushed on the upstream streaming thread; frames that waited are also pushed by a helper thread
  * of GStreamer's, with the stream lock, once set-key has brought their key. Properties and actions may come from any
- * thread. The key lock is taken after none other; nothing is called out with it held.
+ * thread. The object lock is taken inside the key lock; nothing is called out with either held.
  *
  * ## Example launch line
  * |[
@@ -93,7 +93,7 @@ get_config (ConclaveSFrameDec *self)
   return config;
 }
 
-/* Takes up the settings that keys depend on, and the key of the properties if it changed. */
+/* Takes up what changed of the properties. */
 static gboolean
 load_settings (ConclaveSFrameDec *self)
 {
@@ -104,11 +104,23 @@ load_settings (ConclaveSFrameDec *self)
           GST_ELEMENT (self), &self->settings, &key, &kid))
     return FALSE;
   DecoderKeysConfig config = get_config (self);
+  GST_OBJECT_LOCK (self);
+  guint32 ssrc = self->settings.ssrc;
+  g_autoptr (GBytes) aad =
+      self->settings.metadata ? g_bytes_ref (self->settings.metadata) : NULL;
+  GST_OBJECT_UNLOCK (self);
 
   g_mutex_lock (&self->key_lock);
   decoder_keys_configure (self->keys, &config);
-  if (key)
+  self->ssrc = ssrc;
+  GBytes *old = self->aad;
+  self->aad = g_steal_pointer (&aad);
+  aad = old; /* freed on return, without the lock */
+  if (key) {
     decoder_keys_set (self->keys, kid, key);
+    self->key_epoch++;
+    kid_set_clear (self->refused);
+  }
   g_mutex_unlock (&self->key_lock);
   return TRUE;
 }
@@ -143,6 +155,7 @@ conclave_sframe_dec_set_key (
   g_mutex_lock (&self->key_lock);
   decoder_keys_configure (self->keys, &config);
   decoder_keys_set (self->keys, kid, key);
+  self->key_epoch++;
   kid_set_clear (self->refused); /* whoever has a new key may have others */
   gboolean waiting = self->n_pending > 0;
   g_mutex_unlock (&self->key_lock);
@@ -187,6 +200,7 @@ sframe_dec_ask_for_key (ConclaveSFrameDec *self, guint64 kid)
 
   g_mutex_lock (&self->key_lock);
   gboolean have = key && decoder_keys_set (self->keys, kid, key);
+  self->key_epoch += have;
   /* It may also have called set-key. */
   have |= decoder_keys_have (self->keys, kid);
   g_mutex_unlock (&self->key_lock);
@@ -431,7 +445,9 @@ make_stats (ConclaveSFrameDec *self)
       gst_structure_new_empty ("application/x-sframedec-stats");
 
   g_mutex_lock (&self->key_lock);
-  gst_structure_set (stats, "received", G_TYPE_UINT64, self->n_received, NULL);
+  gst_structure_set (stats, "received", G_TYPE_UINT64,
+      (guint64) atomic_load_explicit (&self->n_received, memory_order_relaxed),
+      NULL);
   for (guint i = 0; i < N_FATES; i++)
     gst_structure_set (stats, sframe_dec_fate_names[i], G_TYPE_UINT64,
         self->n_fates[i], NULL);
@@ -452,6 +468,7 @@ conclave_sframe_dec_set_property (
 
   if (sframe_settings_refuse (GST_ELEMENT (self), pspec))
     return;
+  g_mutex_lock (&self->key_lock);
   GST_OBJECT_LOCK (self);
   switch (id) {
     case PROP_REPLAY_WINDOW:
@@ -479,6 +496,7 @@ conclave_sframe_dec_set_property (
       known = sframe_settings_set (&self->settings, pspec, value);
   }
   GST_OBJECT_UNLOCK (self);
+  g_mutex_unlock (&self->key_lock);
   if (!known)
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
 }
@@ -494,6 +512,7 @@ conclave_sframe_dec_get_property (
     g_value_take_boxed (value, make_stats (self));
     return;
   }
+  g_mutex_lock (&self->key_lock);
   GST_OBJECT_LOCK (self);
   switch (id) {
     case PROP_REPLAY_WINDOW:
@@ -521,6 +540,7 @@ conclave_sframe_dec_get_property (
       known = sframe_settings_get (&self->settings, pspec, value);
   }
   GST_OBJECT_UNLOCK (self);
+  g_mutex_unlock (&self->key_lock);
   if (!known)
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
 }
@@ -531,6 +551,7 @@ conclave_sframe_dec_finalize (GObject *object)
   ConclaveSFrameDec *self = CONCLAVE_SFRAME_DEC (object);
 
   decoder_keys_free (self->keys);
+  g_clear_pointer (&self->aad, g_bytes_unref);
   kid_set_free (self->refused);
   sframe_settings_clear (&self->settings);
   g_mutex_clear (&self->key_lock);
@@ -548,7 +569,7 @@ conclave_sframe_dec_init (ConclaveSFrameDec *self)
   DecoderKeysConfig config = get_config (self);
   self->keys = decoder_keys_new (&config);
   self->refused = kid_set_new (MAX_REFUSED_KIDS);
-  self->caps_ssrc = NO_SSRC;
+  self->caps_ssrc = self->ssrc = NO_SSRC;
   g_queue_init (&self->pending);
   g_queue_init (&self->held);
 }
@@ -689,6 +710,7 @@ conclave_sframe_dec_class_init (ConclaveSFrameDecClass *klass)
   trans_class->sink_event = conclave_sframe_dec_sink_event;
   trans_class->propose_allocation = conclave_sframe_dec_propose_allocation;
   trans_class->decide_allocation = conclave_sframe_dec_no_allocation;
+  trans_class->submit_input_buffer = sframe_submit_input;
   trans_class->generate_output = conclave_sframe_dec_generate_output;
   trans_class->start = conclave_sframe_dec_start;
   trans_class->stop = conclave_sframe_dec_stop;

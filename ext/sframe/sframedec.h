@@ -4,6 +4,7 @@
 #pragma once
 
 #include <gst/base/gstbasetransform.h>
+#include <stdatomic.h>
 
 #include "decoderkeys.h"
 #include "framepool.h"
@@ -45,17 +46,23 @@ struct _ConclaveSFrameDec
   guint replay_window;
   guint64 pending_time; /* ns */
   guint max_pending_bytes;
-  guint64 kid_mask, kid_value;
   guint64 keyframe_interval; /* ns */
-  guint error_after;
+
+  atomic_uint_fast64_t n_received;
 
   /* key lock */
   GMutex key_lock;
   DecoderKeys *keys;
   KidSet *refused;
-  guint64 n_received, n_fates[N_FATES], n_jumps, n_keyframe_requests;
+  guint64 kid_mask, kid_value;
+  guint error_after;
+  GBytes *
+      aad; /* or NULL; these two follow the properties, which are fixed while frames flow */
+  guint32 ssrc;
+  guint64 n_fates[N_FATES], n_jumps, n_keyframe_requests;
   guint n_pending;
-  guint failures; /* frames in a row without one success */
+  guint key_epoch; /* grows with each key that is set */
+  guint failures;  /* frames in a row without one success */
 
   /* stream lock */
   FramePool *pool;
@@ -63,6 +70,8 @@ struct _ConclaveSFrameDec
   guint32 caps_ssrc;
   GQueue pending;
   gsize pending_bytes;
+  guint
+      pending_epoch; /* key_epoch when all of `pending` were last tried; written with the key lock too */
   GQueue
       held; /* events that wait behind caps for the size of the first VP8 keyframe */
   guint width, height; /* of VP8; 0 until known */

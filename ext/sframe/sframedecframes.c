@@ -34,6 +34,8 @@ const gchar *const sframe_dec_fate_names[N_FATES] = {
 static void
 request_keyframe (ConclaveSFrameDec *self)
 {
+  if (!self->lost)
+    return;
   GST_OBJECT_LOCK (self);
   gint64 interval = (gint64) (self->keyframe_interval / 1000);
   GST_OBJECT_UNLOCK (self);
@@ -86,10 +88,8 @@ drop_frame (ConclaveSFrameDec *self, guint fate, guint64 kid)
   gboolean fails = fate == DECODE_UNAUTHENTIC || fate == DECODE_UNKNOWN_KID
                    || fate == DECODE_TRUNCATED || fate == DECODE_NOT_MINIMAL;
 
-  GST_OBJECT_LOCK (self);
-  guint limit = self->error_after;
-  GST_OBJECT_UNLOCK (self);
   g_mutex_lock (&self->key_lock);
+  guint limit = self->error_after;
   self->n_fates[fate]++;
   self->failures += fails;
   guint failures = self->failures;
@@ -118,80 +118,84 @@ drop_frame (ConclaveSFrameDec *self, guint fate, guint64 kid)
 
 /* --- Decryption --- */
 
-/* The frame of `in` in a buffer of the pool; NULL with its `fate`, and `kid` if that could be read. */
-static GstBuffer *
-decrypt (ConclaveSFrameDec *self, GstBuffer *in, guint *fate, guint64 *kid)
+/* Judges and decrypts what lies at `extent` of `in` to `out`, which has as much room as `in` has bytes. `frame` gets where
+ * the result lies in `out`. An SFrame in one memory is decrypted from there. One in several is gathered in `out` and
+ * decrypted in place, so that its plaintext lies behind where its header was: mapping it whole would allocate. */
+static guint
+decrypt_to (ConclaveSFrameDec *self, GstBuffer *in, const FrameExtent *extent,
+    guint8 *out, FrameExtent *frame, guint64 *kid)
 {
-  FrameExtent extent;
-  GstMapInfo from = GST_MAP_INFO_INIT, to = GST_MAP_INFO_INIT;
+  SFrameInput input = { .len = extent->size };
   Decoded decoded = { 0, FALSE };
+  GstMapInfo from;
   gsize skip = 0;
 
-  *kid = 0;
-  *fate = DROP_MALFORMED;
-  if (!sframe_frame_extent (in, self->is_rtp, &extent))
-    return NULL;
+  gboolean mapped = sframe_map_single (in, &from, GST_MAP_READ);
+  if (mapped)
+    input.sframe = from.data + extent->offset;
+  else if (gst_buffer_extract (
+               in, extent->offset, out + extent->offset, extent->size)
+           == extent->size)
+    input.sframe = out + extent->offset;
+  else
+    return DROP_NO_MEMORY;
 
-  GST_OBJECT_LOCK (self);
-  SFrameInput input = { .len = extent.size,
-    .ssrc = self->is_rtp ? extent.ssrc : self->caps_ssrc };
-  if (input.ssrc == NO_SSRC)
-    input.ssrc = self->settings.ssrc;
-  g_autoptr (GBytes) metadata =
-      self->settings.metadata ? g_bytes_ref (self->settings.metadata) : NULL;
-  guint64 mask = self->kid_mask, value = self->kid_value;
-  GST_OBJECT_UNLOCK (self);
-  if (metadata)
-    input.metadata = g_bytes_get_data (metadata, &input.metadata_len);
-
-  /* An SFrame in one memory is decrypted from there. One in several is gathered in the output and decrypted in place, so
-   * that its plaintext lies behind where its header was: mapping it whole would allocate. */
-  *fate = DROP_NO_MEMORY;
-  gboolean gathered = gst_buffer_n_memory (in) > 1;
-  GstBuffer *out =
-      frame_pool_acquire (self->pool, extent.offset + extent.size);
-  if (!out || !gst_buffer_map (out, &to, GST_MAP_WRITE)
-      || (!gathered && !gst_buffer_map (in, &from, GST_MAP_READ)))
-    goto done;
-  if (gathered)
-    gst_buffer_extract (
-        in, extent.offset, to.data + extent.offset, extent.size);
-  input.sframe = (gathered ? to.data : from.data) + extent.offset;
-
-  *fate = sframe_input_parse (&input);
-  if (*fate != DECODE_OK)
-    goto done;
+  guint fate = sframe_input_parse (&input);
   *kid = input.header.kid;
-  if ((*kid & mask) != value) {
-    *fate = DROP_WRONG_SENDER;
-    goto done;
-  }
+  if (!mapped)
+    skip = input.header_len;
 
-  skip = gathered ? input.header_len : 0;
   g_mutex_lock (&self->key_lock);
-  *fate = decoder_keys_decrypt (
-      self->keys, &input, to.data + extent.offset + skip, &decoded);
-  if (*fate == DECODE_OK) {
+  if (fate == DECODE_OK && (*kid & self->kid_mask) != self->kid_value)
+    fate = DROP_WRONG_SENDER;
+  if (fate == DECODE_OK) {
+    input.ssrc = self->is_rtp                 ? extent->ssrc
+                 : self->caps_ssrc != NO_SSRC ? self->caps_ssrc
+                                              : self->ssrc;
+    input.metadata =
+        self->aad ? g_bytes_get_data (self->aad, &input.metadata_len) : NULL;
+    fate = decoder_keys_decrypt (
+        self->keys, &input, out + extent->offset + skip, &decoded);
+  }
+  if (fate == DECODE_OK) {
     self->n_fates[DECODE_OK]++;
     self->n_jumps += decoded.jump;
     self->failures = 0;
   }
   g_mutex_unlock (&self->key_lock);
 
-  if (*fate == DECODE_OK && extent.offset > 0) {
-    gst_buffer_extract (in, 0, to.data + skip, extent.offset);
-    to.data[skip] &=
+  if (mapped)
+    gst_memory_unmap (from.memory, &from);
+  if (fate == DECODE_OK && extent->offset > 0) {
+    gst_buffer_extract (in, 0, out + skip, extent->offset);
+    out[skip] &=
         (guint8) ~0x20; /* RFC 3550, 5.1: padding is not carried over */
   }
+  *frame = (FrameExtent){ skip, extent->offset + decoded.len, 0 };
+  return fate;
+}
 
-done:
-  if (from.memory)
-    gst_buffer_unmap (in, &from);
-  if (to.memory)
-    gst_buffer_unmap (out, &to);
+/* The frame of `in` in a buffer of the pool; NULL with its `fate`, and `kid` if that could be read. */
+static GstBuffer *
+decrypt (ConclaveSFrameDec *self, GstBuffer *in, guint *fate, guint64 *kid)
+{
+  FrameExtent extent, frame = { 0, 0, 0 };
+  GstMapInfo to;
+
+  *kid = 0;
+  *fate = DROP_MALFORMED;
+  if (!sframe_frame_extent (in, self->is_rtp, &extent))
+    return NULL;
+
+  *fate = DROP_NO_MEMORY;
+  GstBuffer *out =
+      frame_pool_acquire (self->pool, extent.offset + extent.size);
+  if (out && sframe_map_single (out, &to, GST_MAP_WRITE)) {
+    *fate = decrypt_to (self, in, &extent, to.data, &frame, kid);
+    gst_memory_unmap (to.memory, &to);
+  }
   if (*fate == DECODE_OK)
-    gst_buffer_resize (
-        out, (gssize) skip, (gssize) (extent.offset + decoded.len));
+    gst_buffer_resize (out, (gssize) frame.offset, (gssize) frame.size);
   else
     gst_clear_buffer (&out);
   return out;
@@ -308,6 +312,24 @@ free_pending (Pending *pending)
   g_free (pending);
 }
 
+/* Takes the frame that has waited longest. */
+static Pending *
+pop_pending (ConclaveSFrameDec *self)
+{
+  Pending *pending = g_queue_pop_head (&self->pending);
+  self->pending_bytes -= gst_buffer_get_size (pending->buffer);
+  count_pending (self);
+  return pending;
+}
+
+static void
+push_pending (ConclaveSFrameDec *self, Pending *pending)
+{
+  self->pending_bytes += gst_buffer_get_size (pending->buffer);
+  g_queue_push_tail (&self->pending, pending);
+  count_pending (self);
+}
+
 /* Keeps a frame until its key comes, if there is room. */
 static gboolean
 let_wait (ConclaveSFrameDec *self, GstBuffer *in)
@@ -323,9 +345,7 @@ let_wait (ConclaveSFrameDec *self, GstBuffer *in)
 
   Pending *pending = g_new (Pending, 1);
   *pending = (Pending){ gst_buffer_ref (in), g_get_monotonic_time () };
-  g_queue_push_tail (&self->pending, pending);
-  self->pending_bytes += size;
-  count_pending (self);
+  push_pending (self, pending);
   return TRUE;
 }
 
@@ -333,33 +353,39 @@ GstFlowReturn
 sframe_dec_work_off_pending (ConclaveSFrameDec *self, gboolean last_chance)
 {
   GstFlowReturn flow = GST_FLOW_OK;
-  guint n = g_queue_get_length (&self->pending);
 
   GST_OBJECT_LOCK (self);
   gint64 limit = (gint64) (self->pending_time / 1000);
   GST_OBJECT_UNLOCK (self);
   gint64 now = g_get_monotonic_time ();
 
-  for (; n > 0 && flow == GST_FLOW_OK; n--) {
-    Pending *pending = g_queue_pop_head (&self->pending);
-    GstBuffer *out = NULL;
-    gboolean waits = FALSE,
-             may_wait = !last_chance && now - pending->arrived < limit;
+  /* Frames are tried again only when there is a new key, else only those whose time is over are looked at: what waits may
+   * be somebody's flood. */
+  g_mutex_lock (&self->key_lock);
+  gboolean new_keys = self->key_epoch != self->pending_epoch;
+  self->pending_epoch = self->key_epoch;
+  g_mutex_unlock (&self->key_lock);
 
-    self->pending_bytes -= gst_buffer_get_size (pending->buffer);
+  for (guint n = g_queue_get_length (&self->pending);
+       n > 0 && flow == GST_FLOW_OK; n--) {
+    const Pending *oldest = g_queue_peek_head (&self->pending);
+    gboolean may_wait = !last_chance && now - oldest->arrived < limit,
+             waits = FALSE;
+    GstBuffer *out = NULL;
+
+    if (may_wait && !new_keys)
+      break;
+    Pending *pending = pop_pending (self);
     flow = process (self, pending->buffer, &out, may_wait ? &waits : NULL);
-    if (waits) {
-      self->pending_bytes += gst_buffer_get_size (pending->buffer);
-      g_queue_push_tail (&self->pending, pending);
-    } else {
+    if (waits)
+      push_pending (self, pending);
+    else
       free_pending (pending);
-    }
     if (out)
       flow = gst_pad_push (GST_BASE_TRANSFORM_SRC_PAD (self), out);
     else if (flow == GST_BASE_TRANSFORM_FLOW_DROPPED)
       flow = GST_FLOW_OK;
   }
-  count_pending (self);
   return flow;
 }
 
@@ -381,9 +407,7 @@ sframe_dec_take_frame (ConclaveSFrameDec *self, GstBuffer *in, GstBuffer **out)
 {
   gboolean waits = FALSE;
 
-  g_mutex_lock (&self->key_lock);
-  self->n_received++;
-  g_mutex_unlock (&self->key_lock);
+  atomic_fetch_add_explicit (&self->n_received, 1, memory_order_relaxed);
   if (!g_queue_is_empty (&self->pending)) {
     GstFlowReturn flow = sframe_dec_work_off_pending (self, FALSE);
     if (flow != GST_FLOW_OK)

@@ -14,7 +14,8 @@
  *
  * ## Threads
  * Frames are encrypted on the upstream streaming thread, under the key lock. Properties and actions may come from any
- * thread. The key lock is taken after none other; nothing is called out with it held.
+ * thread. Of the two locks, object lock and key lock, neither is taken
+ * inside the other, and nothing is called out with one held.
  *
  * ## Example launch line
  * |[
@@ -46,8 +47,7 @@ typedef struct
 {
   guint64 kid;
   Secret *base_key;
-  gboolean for_ssrc; /* `key` is derived for `ssrc` */
-  guint32 ssrc;
+  guint32 ssrc; /* that `key` is derived for, where keys are per SSRC */
   KeyPrint print;
   SFrameKey *key; /* NULL: none yet for the SSRC */
 } SendingKey;
@@ -63,6 +63,11 @@ struct _ConclaveSFrameEnc
   /* key lock: the key, and what was counted with it */
   GMutex key_lock;
   SFrameSuite running_suite; /* what `sending` is derived for */
+  gboolean
+      for_ssrc; /* these four follow the properties, which are fixed while frames flow */
+  guint32 ssrc;
+  guint64 first_counter;
+  GBytes *aad; /* or NULL */
   gboolean
       was_keyed; /* a key was configured or set since the object was made */
   SendingKey sending; /* base_key NULL: none */
@@ -121,26 +126,23 @@ put_key_away (ConclaveSFrameEnc *self)
 /* Makes `sending.key` from the base key, for `ssrc` where keys are per SSRC. The key counts on from where it was put
  * away, if it ever was. */
 static gboolean
-take_key_up (ConclaveSFrameEnc *self, gboolean for_ssrc, guint32 ssrc,
-    guint64 initial_counter)
+take_key_up (ConclaveSFrameEnc *self, guint32 ssrc)
 {
   SendingKey *sending = &self->sending;
-  g_autoptr (Secret) base =
-      for_ssrc ? sframe_ssrc_key (self->running_suite, sending->base_key, ssrc)
-               : secret_ref (sending->base_key);
+  g_autoptr (Secret) base = self->for_ssrc ? sframe_ssrc_key (
+                                self->running_suite, sending->base_key, ssrc)
+                                           : secret_ref (sending->base_key);
   guint64 ctr;
 
   put_key_away (self);
   if (!base)
     return FALSE;
-  sending->for_ssrc = for_ssrc;
   sending->ssrc = ssrc;
   sending->print = counter_ledger_print (
       self->ledger, self->running_suite, sending->kid, base);
   gboolean left = counter_ledger_start (
-      self->ledger, &sending->print, initial_counter, &ctr);
+      self->ledger, &sending->print, self->first_counter, &ctr);
   sending->key = sframe_key_new (self->running_suite, sending->kid, base, ctr);
-  /* A key that was spent comes back spent: its last counter is used up on nothing. */
   if (sending->key && !left)
     sframe_key_spend (sending->key);
   return sending->key != NULL;
@@ -167,7 +169,7 @@ use_base_key (ConclaveSFrameEnc *self, guint64 kid, Secret *base_key)
   sending->base_key = secret_ref (base_key);
 }
 
-/* Takes up suite and key of the properties, if they changed. */
+/* Takes up what changed of the properties. */
 static gboolean
 load_settings (ConclaveSFrameEnc *self)
 {
@@ -179,12 +181,23 @@ load_settings (ConclaveSFrameEnc *self)
     return FALSE;
   GST_OBJECT_LOCK (self);
   SFrameSuite suite = self->settings.suite;
+  gboolean for_ssrc = self->settings.per_ssrc_keys;
+  guint32 ssrc = self->settings.ssrc;
+  guint64 first_counter = self->initial_counter;
+  g_autoptr (GBytes) aad =
+      self->settings.metadata ? g_bytes_ref (self->settings.metadata) : NULL;
   GST_OBJECT_UNLOCK (self);
 
   g_mutex_lock (&self->key_lock);
-  if (suite != self->running_suite)
+  if (suite != self->running_suite || for_ssrc != self->for_ssrc)
     put_key_away (self);
   self->running_suite = suite;
+  self->for_ssrc = for_ssrc;
+  self->ssrc = ssrc;
+  self->first_counter = first_counter;
+  GBytes *old = self->aad;
+  self->aad = g_steal_pointer (&aad);
+  aad = old; /* freed on return, without the lock */
   if (key)
     use_base_key (self, kid, key);
   g_mutex_unlock (&self->key_lock);
@@ -258,73 +271,75 @@ typedef struct
   guint64 kid;
 } Outcome;
 
+/* The frame's ciphertext to `out`, which has room for it at `extent->offset`. A frame in one memory is encrypted from
+ * there. One in several is gathered where its ciphertext will be and encrypted in place: mapping it whole would allocate. */
+static SFrameResult
+encrypt_to (ConclaveSFrameEnc *self, GstBuffer *in, const FrameExtent *extent,
+    guint8 *out, gsize room)
+{
+  gsize header =
+            room - extent->size - sframe_suite_tag_len (self->running_suite),
+        aad_len = 0, len;
+  const guint8 *aad =
+      self->aad ? g_bytes_get_data (self->aad, &aad_len) : NULL;
+  guint8 *sframe = out + extent->offset, *frame = sframe + header;
+  GstMapInfo from;
+
+  gboolean mapped = sframe_map_single (in, &from, GST_MAP_READ);
+  if (mapped)
+    frame = from.data + extent->offset;
+  else if (gst_buffer_extract (in, extent->offset, frame, extent->size)
+           != extent->size)
+    return SFRAME_FAILED;
+  if (extent->offset > 0) {
+    gst_buffer_extract (in, 0, out, extent->offset);
+    out[0] &= (guint8) ~0x20; /* RFC 3550, 5.1: padding is not carried over */
+  }
+  SFrameResult result = sframe_encrypt (self->sending.key, aad, aad_len, frame,
+      extent->size, sframe, room, &len);
+  if (mapped)
+    gst_memory_unmap (from.memory, &from);
+  return result;
+}
+
 /* Encrypts what lies at `extent` of `in` to a buffer of the pool; NULL when `outcome` says why. */
 static GstBuffer *
 encrypt (ConclaveSFrameEnc *self, GstBuffer *in, const FrameExtent *extent,
     Outcome *outcome)
 {
+  SendingKey *sending = &self->sending;
   GstBuffer *out = NULL;
-  GstMapInfo from = GST_MAP_INFO_INIT, to;
-  gboolean mapped = FALSE;
-  gsize len = 0;
-
-  GST_OBJECT_LOCK (self);
-  gboolean for_ssrc = self->settings.per_ssrc_keys;
-  guint32 ssrc = self->is_rtp ? extent->ssrc : self->settings.ssrc;
-  guint64 initial_counter = self->initial_counter;
-  g_autoptr (GBytes) metadata =
-      self->settings.metadata ? g_bytes_ref (self->settings.metadata) : NULL;
-  GST_OBJECT_UNLOCK (self);
+  GstMapInfo to;
 
   g_mutex_lock (&self->key_lock);
-  SendingKey *sending = &self->sending;
+  self->n_received++;
+  guint32 ssrc = self->is_rtp ? extent->ssrc : self->ssrc;
   *outcome = (Outcome){ SFRAME_FAILED, !sending->base_key, !self->was_keyed,
     sending->kid };
   if (!sending->base_key)
     goto done;
-  if ((!sending->key || sending->for_ssrc != for_ssrc
-          || (for_ssrc && sending->ssrc != ssrc))
-      && !take_key_up (self, for_ssrc, ssrc, initial_counter))
+  if ((!sending->key || (self->for_ssrc && sending->ssrc != ssrc))
+      && !take_key_up (self, ssrc))
     goto done;
 
   gsize room = extent->size + sframe_key_overhead (sending->key);
   out = frame_pool_acquire (self->pool, extent->offset + room);
-  if (!out || !gst_buffer_map (out, &to, GST_MAP_WRITE))
+  if (!out || !sframe_map_single (out, &to, GST_MAP_WRITE))
     goto done;
-
-  /* A frame in one memory is encrypted from there. One in several is gathered where its ciphertext will be and
-   * encrypted in place: mapping it whole would allocate. */
-  gsize gap = room - extent->size
-              - sframe_suite_tag_len (self->running_suite); /* header */
-  guint8 *frame = to.data + extent->offset + gap;
-  if (gst_buffer_n_memory (in) > 1)
-    gst_buffer_extract (in, extent->offset, frame, extent->size);
-  else if ((mapped = gst_buffer_map (in, &from, GST_MAP_READ)))
-    frame = from.data + extent->offset;
-  if (extent->offset > 0) {
-    gst_buffer_extract (in, 0, to.data, extent->offset);
-    to.data[0] &=
-        (guint8) ~0x20; /* RFC 3550, 5.1: padding is not carried over */
-  }
-
-  gsize metadata_len = 0;
-  const guint8 *m =
-      metadata ? g_bytes_get_data (metadata, &metadata_len) : NULL;
-  outcome->result = sframe_encrypt (sending->key, m, metadata_len, frame,
-      extent->size, to.data + extent->offset, room, &len);
-  if (mapped)
-    gst_buffer_unmap (in, &from);
-  gst_buffer_unmap (out, &to);
-
-done:
+  outcome->result = encrypt_to (self, in, extent, to.data, room);
+  gst_memory_unmap (to.memory, &to);
+  gst_buffer_set_size (out, (gssize) (extent->offset + room));
   if (outcome->result == SFRAME_OK) {
     self->n_encrypted++;
     self->n_bytes_in += extent->size;
-    self->n_bytes_out += len;
-  } else {
-    gst_clear_buffer (&out);
+    self->n_bytes_out += room;
   }
+
+done:
+  self->n_no_key += outcome->no_key;
   g_mutex_unlock (&self->key_lock);
+  if (outcome->result != SFRAME_OK)
+    gst_clear_buffer (&out);
   return out;
 }
 
@@ -342,9 +357,6 @@ refuse_frame (ConclaveSFrameEnc *self, const Outcome *outcome)
   }
 
   if (outcome->no_key) {
-    g_mutex_lock (&self->key_lock);
-    self->n_no_key++;
-    g_mutex_unlock (&self->key_lock);
     if (!self->warned_no_key)
       GST_ELEMENT_WARNING (self, LIBRARY, SETTINGS,
           ("The key was removed: frames are dropped until \"set-key\" gives another."),
@@ -420,13 +432,13 @@ conclave_sframe_enc_generate_output (GstBaseTransform *trans, GstBuffer **out)
       && !(in = lay_out_plainly (self, g_steal_pointer (&in))))
     return GST_FLOW_ERROR;
 
-  gboolean ok = sframe_frame_extent (in, self->is_rtp, &extent);
-  g_mutex_lock (&self->key_lock);
-  self->n_received++;
-  self->n_malformed += !ok;
-  g_mutex_unlock (&self->key_lock);
-  if (!ok)
+  if (!sframe_frame_extent (in, self->is_rtp, &extent)) {
+    g_mutex_lock (&self->key_lock);
+    self->n_received++;
+    self->n_malformed++;
+    g_mutex_unlock (&self->key_lock);
     return GST_BASE_TRANSFORM_FLOW_DROPPED;
+  }
 
   *out = encrypt (self, in, &extent, &outcome);
   if (!*out)
@@ -517,6 +529,8 @@ conclave_sframe_enc_set_caps (
   ConclaveSFrameEnc *self = CONCLAVE_SFRAME_ENC (trans);
   const GstStructure *s = gst_caps_get_structure (in, 0);
 
+  if (!load_settings (self))
+    return FALSE;
   self->is_rtp = sframe_caps_is_rtp (in);
   self->is_raw_video = gst_structure_has_name (s, "video/x-raw")
                        && gst_video_info_from_caps (&self->video_info, in);
@@ -650,6 +664,7 @@ conclave_sframe_enc_finalize (GObject *object)
 
   drop_base_key (self);
   counter_ledger_free (self->ledger);
+  g_clear_pointer (&self->aad, g_bytes_unref);
   sframe_settings_clear (&self->settings);
   g_mutex_clear (&self->key_lock);
   G_OBJECT_CLASS (conclave_sframe_enc_parent_class)->finalize (object);
@@ -660,7 +675,8 @@ conclave_sframe_enc_init (ConclaveSFrameEnc *self)
 {
   sframe_settings_init (&self->settings);
   self->running_suite = self->settings.suite;
-  self->initial_counter = G_MAXUINT64;
+  self->initial_counter = self->first_counter = G_MAXUINT64;
+  self->ssrc = NO_SSRC;
   self->ledger = counter_ledger_new ();
   g_mutex_init (&self->key_lock);
 }
@@ -777,6 +793,7 @@ conclave_sframe_enc_class_init (ConclaveSFrameEncClass *klass)
   trans_class->set_caps = conclave_sframe_enc_set_caps;
   trans_class->propose_allocation = conclave_sframe_enc_propose_allocation;
   trans_class->decide_allocation = conclave_sframe_enc_decide_allocation;
+  trans_class->submit_input_buffer = sframe_submit_input;
   trans_class->generate_output = conclave_sframe_enc_generate_output;
   trans_class->start = conclave_sframe_enc_start;
   trans_class->stop = conclave_sframe_enc_stop;

@@ -60,6 +60,17 @@ is_space (char c)
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
+/* libsodium 1.0.18 takes every byte above 0x7f for a base64 digit (half of all binary files would be keys), and skips
+ * NUL, which strchr() finds in any list of characters to ignore. */
+static bool
+is_ascii (const char *text, size_t len)
+{
+  bool ok = true;
+  for (size_t i = 0; i < len; i++)
+    ok &= text[i] != 0 && (unsigned char) text[i] < 0x80;
+  return ok;
+}
+
 /* Base64 of either alphabet, with or without padding. libsodium has one variant a call and decodes in
  * constant time for a given length. */
 static bool
@@ -85,7 +96,7 @@ secret_from_text (const char *text, size_t len)
     text++, len--;
   while (len > 0 && is_space (text[len - 1]))
     len--;
-  if (len == 0 || len > 4 * SECRET_MAX)
+  if (len == 0 || len > 4 * SECRET_MAX || !is_ascii (text, len))
     return NULL;
 
   /* Decoded in guarded memory, then copied to its exact size. */
