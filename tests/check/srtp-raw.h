@@ -43,7 +43,7 @@ raw_new (const SrtpConfig *config, const guint8 *key)
   srtp_t raw;
 
   if (g_once_init_enter (&once)) {
-    g_assert_cmpint (srtp_init (), ==, srtp_err_status_ok);
+    (void) srtp_init (); /* fails when another user of it was first */
     g_once_init_leave (&once, 1);
   }
   raw_crypto (&policy.rtp, config->rtp_cipher, config->rtp_auth);
