@@ -769,13 +769,20 @@ srtp_caps_unprotect (GstCaps *caps)
   return rename_caps (caps, names);
 }
 
-void
-srtp_copy_metadata (GstBuffer *to, GstBuffer *from)
+GstBuffer *
+srtp_buffer_with (GstBuffer *buffer, GstMemory *memory)
 {
   gpointer state = NULL;
 
-  gst_buffer_copy_into (to, from,
+  if (gst_buffer_is_writable (buffer)) {
+    gst_buffer_replace_all_memory (buffer, memory);
+    return buffer;
+  }
+  GstBuffer *out = gst_buffer_new ();
+  gst_buffer_append_memory (out, memory);
+  gst_buffer_copy_into (out, buffer,
       GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS, 0, (gsize) -1);
-  if (gst_buffer_iterate_meta (from, &state))
-    gst_buffer_copy_into (to, from, GST_BUFFER_COPY_META, 0, (gsize) -1);
+  if (gst_buffer_iterate_meta (buffer, &state))
+    gst_buffer_copy_into (out, buffer, GST_BUFFER_COPY_META, 0, (gsize) -1);
+  return out;
 }

@@ -68,7 +68,8 @@ void srtp_stats_append_streams (
 GstCaps *srtp_caps_protect (GstCaps *caps);
 GstCaps *srtp_caps_unprotect (GstCaps *caps);
 
-/* Copies flags, times and metas that do not describe memory. */
-void srtp_copy_metadata (GstBuffer *to, GstBuffer *from);
+/* The packet `buffer` with `memory` in place of its own: itself, if nobody else holds it, else a new buffer with the same
+ * flags, times and metas. Takes `memory`; of `buffer` only what the result is. */
+GstBuffer *srtp_buffer_with (GstBuffer *buffer, GstMemory *memory);
 
 G_END_DECLS

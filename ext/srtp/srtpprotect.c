@@ -124,14 +124,6 @@ other_pad (ConclaveSrtpProtect *self, GstPad *pad)
   return other;
 }
 
-/* The same for the streaming thread of a sink pad, without a lock. */
-static GstPad *
-own_src (GstPad *pad)
-{
-  GstPad *src = CONCLAVE_SRTP_PROTECT_PAD (pad)->other;
-  return src ? gst_object_ref (src) : NULL;
-}
-
 /* --- Packets --- */
 
 /* What is to be told once the lock is released. */
@@ -159,41 +151,45 @@ protect_bytes (Batch *batch, const guint8 *in, gsize len, guint8 *out,
   return srtp_session_protect_rtp (session, in, len, out, room, out_len, info);
 }
 
-/* In the buffer's own memory: it is ours alone and has room behind. False when it is not like that; else the buffer has
- * been changed, whatever the result. */
+/* Where the packet lies, when that is ours alone and has room behind. False when it is not like that, or the library
+ * refuses the memory. */
 static gboolean
 protect_in_place (
     Batch *batch, GstBuffer *buffer, SrtpResult *result, SrtpInfo *info)
 {
-  gsize offset, room, len, out_len = 0;
+  GstMemory *memory = gst_buffer_peek_memory (buffer, 0);
+  gsize offset, room, len = gst_memory_get_sizes (memory, &offset, &room),
+                      out_len = 0;
   GstMapInfo map;
 
-  if (gst_buffer_n_memory (buffer) != 1 || !gst_buffer_is_writable (buffer)
-      || !gst_buffer_is_all_memory_writable (buffer))
+  if (gst_buffer_n_memory (buffer) != 1
+      || room - offset - len < batch->overhead
+      || !gst_buffer_is_writable (buffer) || !gst_memory_is_writable (memory))
     return FALSE;
-  len = gst_buffer_get_sizes (buffer, &offset, &room);
-  if (room - offset - len < batch->overhead)
-    return FALSE;
-  gst_buffer_set_size (buffer, (gssize) (len + batch->overhead));
-  if (!gst_buffer_map (buffer, &map, GST_MAP_READWRITE)) {
-    gst_buffer_set_size (buffer, (gssize) len);
+  gst_memory_resize (memory, 0, len + batch->overhead);
+  if (!gst_memory_map (memory, &map, GST_MAP_READWRITE)) {
+    gst_memory_resize (memory, 0, len);
     return FALSE;
   }
   *result =
       protect_bytes (batch, map.data, len, map.data, map.size, &out_len, info);
-  gst_buffer_unmap (buffer, &map);
-  gst_buffer_set_size (buffer, (gssize) out_len);
+  gst_memory_unmap (memory, &map);
+  gst_memory_resize (memory, 0, out_len);
   return TRUE;
 }
 
-/* Into a buffer of its own: a packet in one memory is encrypted from there, one in several (payloaders put the header in
- * front of a part of the frame) is gathered first. A fresh block costs less than half of what GstBufferPool takes. */
+/* From where the packet lies to a block of its own, which takes its place in the buffer, or in a new one where others
+ * hold this one too. A packet in several memories (payloaders put the header in front of a part of the frame) is gathered
+ * first. A fresh block costs less than half of what GstBufferPool takes. Gives the buffer to send, or NULL. */
 static GstBuffer *
 protect_to_new (
     Batch *batch, GstBuffer *buffer, SrtpResult *result, SrtpInfo *info)
 {
   gsize len = gst_buffer_get_size (buffer), room = len + batch->overhead,
         out_len = 0;
+  GstMemory *memory = gst_buffer_n_memory (buffer) == 1
+                          ? gst_buffer_peek_memory (buffer, 0)
+                          : NULL;
   guint8 *data = g_try_malloc (room);
   GstMapInfo map;
 
@@ -201,11 +197,10 @@ protect_to_new (
     *result = SRTP_FAILED;
     return NULL;
   }
-  if (gst_buffer_n_memory (buffer) == 1
-      && gst_buffer_map (buffer, &map, GST_MAP_READ)) {
+  if (memory && gst_memory_map (memory, &map, GST_MAP_READ)) {
     *result =
         protect_bytes (batch, map.data, map.size, data, room, &out_len, info);
-    gst_buffer_unmap (buffer, &map);
+    gst_memory_unmap (memory, &map);
   } else {
     gst_buffer_extract (buffer, 0, data, len);
     *result = protect_bytes (batch, data, len, data, room, &out_len, info);
@@ -214,10 +209,8 @@ protect_to_new (
     g_free (data);
     return NULL;
   }
-  GstBuffer *out =
-      gst_buffer_new_wrapped_full (0, data, room, 0, out_len, data, g_free);
-  srtp_copy_metadata (out, buffer);
-  return out;
+  return srtp_buffer_with (buffer,
+      gst_memory_new_wrapped (0, data, room, 0, out_len, data, g_free));
 }
 
 /* Notes what must be said about a packet that is not sent. */
@@ -261,16 +254,17 @@ protect_one (GstBuffer **buffer, guint i, gpointer user_data)
   Batch *batch = user_data;
   SrtpResult result;
   SrtpInfo info = { 0 };
-  GstBuffer *out;
+  GstBuffer *out = NULL;
 
-  if (protect_in_place (batch, *buffer, &result, &info)) {
-    out = g_steal_pointer (buffer);
-    if (result != SRTP_OK)
-      gst_clear_buffer (&out);
-  } else {
+  if (gst_buffer_n_memory (*buffer) == 0)
+    result =
+        protect_bytes (batch, (const guint8 *) "", 0, NULL, 0, NULL, &info);
+  else if (protect_in_place (batch, *buffer, &result, &info))
+    out = result == SRTP_OK ? *buffer : NULL;
+  else
     out = protect_to_new (batch, *buffer, &result, &info);
-    gst_clear_buffer (buffer);
-  }
+  if (out != *buffer)
+    gst_buffer_unref (*buffer);
   if (result == SRTP_OK) {
     batch->pad->refused_in_row = 0;
     batch->self->was_keyed = TRUE;
@@ -365,7 +359,7 @@ conclave_srtp_protect_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
     gst_clear_buffer (&buffer);
   if (!buffer)
     return flow;
-  g_autoptr (GstPad) src = own_src (pad);
+  GstPad *src = batch.pad->other;
   if (!src) {
     gst_buffer_unref (buffer);
     return GST_FLOW_FLUSHING;
@@ -387,7 +381,7 @@ conclave_srtp_protect_chain_list (
   g_mutex_unlock (&self->core.lock);
 
   GstFlowReturn flow = finish_batch (&batch);
-  g_autoptr (GstPad) src = own_src (pad);
+  GstPad *src = batch.pad->other;
   if (flow != GST_FLOW_OK || !src || gst_buffer_list_length (list) == 0) {
     gst_buffer_list_unref (list);
     return flow != GST_FLOW_OK || src ? flow : GST_FLOW_FLUSHING;

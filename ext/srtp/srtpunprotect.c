@@ -198,26 +198,31 @@ static gboolean
 unprotect_in_place (Batch *batch, GstBuffer *buffer, SrtpResult *result,
     gboolean *rtcp, SrtpInfo *info)
 {
+  GstMemory *memory = gst_buffer_peek_memory (buffer, 0);
   GstMapInfo map;
   gsize out_len = 0;
 
   if (gst_buffer_n_memory (buffer) != 1 || !gst_buffer_is_writable (buffer)
-      || !gst_buffer_is_all_memory_writable (buffer)
-      || !gst_buffer_map (buffer, &map, GST_MAP_READWRITE))
+      || !gst_memory_is_writable (memory)
+      || !gst_memory_map (memory, &map, GST_MAP_READWRITE))
     return FALSE;
   *result = unprotect_bytes (
       batch, map.data, map.size, map.data, map.size, &out_len, rtcp, info);
-  gst_buffer_unmap (buffer, &map);
-  gst_buffer_set_size (buffer, (gssize) out_len);
+  gst_memory_unmap (memory, &map);
+  gst_memory_resize (memory, 0, out_len);
   return TRUE;
 }
 
-/* Into a buffer of its own: a tee or somebody's list holds this one too, and must not see it change. */
+/* To a block of its own: a tee or somebody's list holds the packet too, and must not see it change. Gives the buffer to
+ * push, or NULL. */
 static GstBuffer *
 unprotect_to_new (Batch *batch, GstBuffer *buffer, SrtpResult *result,
     gboolean *rtcp, SrtpInfo *info)
 {
   gsize len = gst_buffer_get_size (buffer), out_len = 0;
+  GstMemory *memory = gst_buffer_n_memory (buffer) == 1
+                          ? gst_buffer_peek_memory (buffer, 0)
+                          : NULL;
   guint8 *data = g_try_malloc (MAX (len, 1));
   GstMapInfo map;
 
@@ -225,11 +230,10 @@ unprotect_to_new (Batch *batch, GstBuffer *buffer, SrtpResult *result,
     *result = SRTP_FAILED;
     return NULL;
   }
-  if (gst_buffer_n_memory (buffer) == 1
-      && gst_buffer_map (buffer, &map, GST_MAP_READ)) {
+  if (memory && gst_memory_map (memory, &map, GST_MAP_READ)) {
     *result = unprotect_bytes (
         batch, map.data, map.size, data, len, &out_len, rtcp, info);
-    gst_buffer_unmap (buffer, &map);
+    gst_memory_unmap (memory, &map);
   } else {
     gst_buffer_extract (buffer, 0, data, len);
     *result =
@@ -239,10 +243,9 @@ unprotect_to_new (Batch *batch, GstBuffer *buffer, SrtpResult *result,
     g_free (data);
     return NULL;
   }
-  GstBuffer *out =
-      gst_buffer_new_wrapped_full (0, data, len, 0, out_len, data, g_free);
-  srtp_copy_metadata (out, buffer);
-  return out;
+  return srtp_buffer_with (
+      buffer, gst_memory_new_wrapped (
+                  0, data, MAX (len, 1), 0, out_len, data, g_free));
 }
 
 static void
@@ -274,16 +277,17 @@ unprotect_one (GstBuffer **buffer, guint i, gpointer user_data)
   gboolean rtcp = FALSE;
   SrtpResult result;
   SrtpInfo info = { 0 };
-  GstBuffer *out;
+  GstBuffer *out = NULL;
 
-  if (unprotect_in_place (batch, *buffer, &result, &rtcp, &info)) {
-    out = g_steal_pointer (buffer);
-    if (result != SRTP_OK)
-      gst_clear_buffer (&out);
-  } else {
+  if (gst_buffer_n_memory (*buffer) == 0)
+    result = unprotect_bytes (
+        batch, (const guint8 *) "", 0, NULL, 0, NULL, &rtcp, &info);
+  else if (unprotect_in_place (batch, *buffer, &result, &rtcp, &info))
+    out = result == SRTP_OK ? *buffer : NULL;
+  else
     out = unprotect_to_new (batch, *buffer, &result, &rtcp, &info);
-    gst_clear_buffer (buffer);
-  }
+  if (out != *buffer)
+    gst_buffer_unref (*buffer);
   if (result == SRTP_OK) {
     batch->self->failures = 0;
     batch->self->was_keyed = TRUE;
