@@ -199,8 +199,10 @@ conclave_rtp_sframe_pay_set_caps (GstRTPBasePayload *base, GstCaps *caps)
     return set_packet_caps (self, in);
   }
   codec = codec_by_media_type (media_type);
-  if (!codec) {
-    GST_ERROR_OBJECT (self, "no RTP name for %s", GST_STR_NULL (media_type));
+  if (!codec || !codec_takes (codec, in)) {
+    GST_ERROR_OBJECT (self,
+        "%s is not a form of media that RTP receivers know",
+        GST_STR_NULL (media_type));
     return FALSE;
   }
   self->video = g_str_equal (codec->media, "video");
