@@ -112,8 +112,9 @@ same_bytes (GstBuffer *a, GstBuffer *b)
   gboolean same;
 
   gst_buffer_map (b, &map, GST_MAP_READ);
-  same = gst_buffer_get_size (a) == map.size
-         && gst_buffer_memcmp (a, 0, map.data, map.size) == 0;
+  same =
+      gst_buffer_get_size (a) == map.size
+      && (map.size == 0 || gst_buffer_memcmp (a, 0, map.data, map.size) == 0);
   gst_buffer_unmap (b, &map);
   return same;
 }
@@ -160,6 +161,69 @@ GST_START_TEST (packets_of_the_codecs_payloader_arrive_bit_for_bit)
       limits[__i__][0], limits[__i__][1]);
 
   if (!available ("vp8enc") || !available ("rtpvp8pay"))
+    return;
+  g_autoptr (GstElement) pipeline = launch (line);
+  g_autoptr (GPtrArray) sent = collect_at (pipeline, "in");
+  g_autoptr (GPtrArray) got = collect_at (pipeline, "sink");
+  run_to_eos (pipeline);
+  fail_unless_same_buffers (got, sent);
+  stop (pipeline);
+}
+GST_END_TEST;
+
+/* --- With the real encryptor --- */
+
+#define KEY "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+
+/* An SFrame of an empty frame is a header and a tag; per-ssrc-keys works only if the SSRC reaches both ends. */
+GST_START_TEST (encrypted_frames_of_any_size_arrive_bit_for_bit)
+{
+  static const gsize sizes[] = { 0, 1, 100, 170, 171, 172, 1200, 70000,
+    2 * 1024 * 1024 };
+  guint mtu = mtus[(gsize) __i__ % G_N_ELEMENTS (mtus)];
+  const char *enc = (gsize) __i__ < G_N_ELEMENTS (mtus)
+                        ? ""
+                        : "per-ssrc-keys=true ssrc=4000000000";
+  const char *dec =
+      (gsize) __i__ < G_N_ELEMENTS (mtus) ? "" : "per-ssrc-keys=true";
+  g_autofree char *line = g_strdup_printf (
+      "sframeenc kid=1 key=" KEY
+      " %s ! rtpsframepay mtu=%u ! rtpsframedepay ! sframedec kid=1 key=" KEY
+      " %s",
+      enc, mtu, dec);
+
+  if (!available ("sframeenc") || !available ("sframedec"))
+    return;
+  GstHarness *h = gst_harness_new_parse (line);
+  gst_harness_set_src_caps_str (h, "video/x-vp9");
+  for (gsize i = 0; i < G_N_ELEMENTS (sizes); i++) {
+    g_autoptr (GstBuffer) frame =
+        gst_buffer_new_allocate (NULL, sizes[i], NULL);
+    gst_buffer_memset (frame, 0, (guint8) (0x30 + i), sizes[i]);
+    GST_BUFFER_PTS (frame) = i * GST_SECOND;
+    fail_unless_equals_int (
+        gst_harness_push (h, gst_buffer_ref (frame)), GST_FLOW_OK);
+    g_autoptr (GstBuffer) got = gst_harness_try_pull (h);
+    fail_unless (
+        got != NULL, "%" G_GSIZE_FORMAT " bytes did not arrive", sizes[i]);
+    fail_unless (same_bytes (got, frame));
+  }
+  gst_harness_teardown (h);
+}
+GST_END_TEST;
+
+GST_START_TEST (encrypted_packets_of_the_codecs_payloader_arrive_bit_for_bit)
+{
+  guint mtu = __i__ ? 300 : 1200;
+  g_autofree char *line = g_strdup_printf (
+      "videotestsrc num-buffers=20 pattern=snow ! video/x-raw,width=320,height=240 ! "
+      "vp8enc deadline=1 ! identity name=in ! rtpvp8pay mtu=1160 ! "
+      "sframeenc kid=1 key=" KEY " ! rtpsframepay mtu=%u ! rtpsframedepay ! "
+      "sframedec kid=1 key=" KEY " ! rtpvp8depay ! fakesink name=sink",
+      mtu);
+
+  if (!available ("sframeenc") || !available ("sframedec")
+      || !available ("vp8enc") || !available ("rtpvp8pay"))
     return;
   g_autoptr (GstElement) pipeline = launch (line);
   g_autoptr (GPtrArray) sent = collect_at (pipeline, "in");
@@ -451,6 +515,10 @@ rtpsframemedia_suite (void)
       media, packets_of_the_codecs_payloader_arrive_bit_for_bit, 0, 3);
   tcase_add_loop_test (
       media, bad_network_and_jitterbuffer_give_whole_frames_or_nothing, 0, 6);
+  tcase_add_loop_test (media, encrypted_frames_of_any_size_arrive_bit_for_bit,
+      0, (int) (2 * G_N_ELEMENTS (mtus)));
+  tcase_add_loop_test (media,
+      encrypted_packets_of_the_codecs_payloader_arrive_bit_for_bit, 0, 2);
   tcase_add_test (media, second_run_of_a_pipeline_is_like_the_first);
   tcase_add_test (media, sdp_attribute_maps_to_caps_and_back);
   tcase_add_test (media, autoplugging_takes_this_depayloader_for_sframe_only);
