@@ -369,7 +369,8 @@ list_attempts (const Job *job, const uint8_t *mki, Attempt *out)
     SrtpKey *key = &session->keys[i];
     if (!key->transform
         || (session->mki_len > 0
-            && memcmp (key->mki, mki, session->mki_len) != 0))
+            && memcmp (key->mki, mki, session->mki_len) /* public bytes */
+                   != 0))
       continue;
     size_t at = n_keys++;
     while (at > 0 && sorted[at - 1]->serial != last

@@ -259,7 +259,8 @@ note_failure (Batch *batch, SrtpResult result, const SrtpInfo *info)
   if (result != SRTP_UNAUTHENTIC && result != SRTP_NO_KEY
       && result != SRTP_MALFORMED)
     return;
-  batch->failures = MAX (batch->failures, ++self->failures);
+  self->failures++;
+  batch->failures = MAX (batch->failures, self->failures);
   batch->last_failure = result;
   batch->last_ssrc = info->ssrc;
   if (result == SRTP_NO_KEY && !has_any_key (self)) {
