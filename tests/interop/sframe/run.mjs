@@ -67,7 +67,7 @@ function bothWays ({ media: kind, suite, kid, metadata, ratchetBits, ratchetEver
   const { file, caps } = media[kind];
   const key = crypto.randomBytes (suite === 4 ? 16 : 32).toString ('hex');
   const settings = { suite, kid: `${kid}`, key, metadata, ratchetBits, ratchetEvery, ssrc, perSsrc, rtp: kind === 'rtp',
-    ctr: `${crypto.randomInt (2 ** 40)}` };
+    ctr: `${crypto.randomBytes (8).readBigUInt64BE () >> 1n}` };
   const properties = `cipher-suite=${names[suite]} kid=${kid} key-location=${at ('key')}`
     + (metadata ? ` metadata="${metadata}"` : '') + (ratchetBits ? ` ratchet-bits=${ratchetBits}` : '')
     + (ssrc || perSsrc ? ' per-ssrc-keys=true' : '') + (ssrc ? ` ssrc=${ssrc}` : '');
