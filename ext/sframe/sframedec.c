@@ -242,8 +242,10 @@ conclave_sframe_dec_transform_caps (GstBaseTransform *trans,
     result = sframe_caps_restore (caps);
     if (self->width != 0 && gst_caps_is_fixed (result)
         && lacks_vp8_size (gst_caps_get_structure (result, 0)))
+      /* Muxers want a framerate, as from the stock depayloader: 0/1, variable. */
       gst_caps_set_simple (result, "width", G_TYPE_INT, (gint) self->width,
-          "height", G_TYPE_INT, (gint) self->height, NULL);
+          "height", G_TYPE_INT, (gint) self->height, "framerate",
+          GST_TYPE_FRACTION, 0, 1, NULL);
   } else {
     /* Which suite and SSRC it will be is not known here. */
     result =
