@@ -121,6 +121,7 @@ srtp_core_init (SrtpCore *core, SrtpDirection direction)
     .lifetime = SRTP_RTP_LIFETIME,
     .fresh = TRUE };
   g_mutex_init (&core->lock);
+  core->blocks = srtp_blocks_new ();
   core->by_ssrc = g_hash_table_new_full (
       NULL, NULL, NULL, (GDestroyNotify) srtp_session_free);
 }
@@ -129,6 +130,7 @@ void
 srtp_core_clear (SrtpCore *core)
 {
   g_clear_pointer (&core->session, srtp_session_free);
+  g_clear_pointer (&core->blocks, srtp_blocks_free);
   g_clear_pointer (&core->by_ssrc, g_hash_table_unref);
   g_clear_pointer (&core->key, secret_unref);
   g_clear_pointer (&core->location, g_free);

@@ -282,6 +282,42 @@ GST_START_TEST (who_else_holds_a_packet_keeps_it_as_it_was)
 }
 GST_END_TEST;
 
+/* Blocks are used again: not before the last holder of any part of one has let it go, and also not after the element. */
+GST_START_TEST (memory_is_not_used_again_while_somebody_holds_it)
+{
+  GstHarness *h = protect_harness (1);
+  srtp_t receiver = raw_of (SRTP_RECEIVE, 1);
+  GstBuffer *kept[200];
+
+  for (guint round = 0; round < 2; round++) {
+    for (guint i = 0; i < 200; i++) {
+      GstBuffer *buffer = gst_harness_push_and_pull (
+          h, rtp_buffer ((guint16) (1 + 1000 * round + i)));
+      /* All of it, all but the header behind a copy of that, or a deep copy. */
+      if (i % 3 == 0) {
+        kept[i] = buffer;
+        continue;
+      }
+      if (i % 3 == 1)
+        kept[i] = gst_buffer_append (
+            gst_buffer_copy_region (buffer, GST_BUFFER_COPY_ALL, 0, 12),
+            gst_buffer_copy_region (
+                buffer, GST_BUFFER_COPY_MEMORY, 12, (gsize) -1));
+      else
+        kept[i] = gst_buffer_copy_deep (buffer);
+      gst_buffer_unref (buffer);
+    }
+    if (round == 1)
+      gst_harness_teardown (h);
+    for (guint i = 0; i < 200; i++) {
+      check_srtp (receiver, kept[i], (guint16) (1 + 1000 * round + i));
+      gst_buffer_unref (kept[i]);
+    }
+  }
+  srtp_dealloc (receiver);
+}
+GST_END_TEST;
+
 /* --- Lists --- */
 
 static guint lists_seen, in_lists;
@@ -1163,6 +1199,7 @@ srtpelements_suite (void)
   tcase_add_test (
       tc, packets_in_several_memories_and_with_room_behind_are_the_same);
   tcase_add_test (tc, who_else_holds_a_packet_keeps_it_as_it_was);
+  tcase_add_test (tc, memory_is_not_used_again_while_somebody_holds_it);
   tcase_add_test (tc, whole_list_in_whole_list_out);
   tcase_add_test (tc, rtcp_on_the_rtp_pad_is_told_apart);
   tcase_add_test (tc, rtcp_pads_do_rtcp_and_nothing_else);
