@@ -656,6 +656,7 @@ srtp_core_install_actions (GType type, SrtpCoreOf core_of)
 {
   const GSignalFlags action = G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION;
 
+  /* What each does and answers is in docs/elements/srtpprotect.md; all may be called from any thread. */
   g_type_set_qdata (type, core_quark (), (gpointer) core_of);
   g_signal_new_class_handler ("set-key", type, action, G_CALLBACK (set_key),
       NULL, NULL, NULL, G_TYPE_BOOLEAN, 2, G_TYPE_BYTES, G_TYPE_BYTES);
