@@ -9,9 +9,9 @@ between); a block without one fails the test, so that no example gets in that no
 
 Blocks of one NAME in one file are one story. They run in one new folder, in the order in which they stand:
 
-  - A line (with what `\\` joins to it) that starts gst-launch-1.0 becomes a process of its own; the next line goes on as
-    soon as the ports of its udpsrc elements are bound. Any other line is run by the shell, in the same environment, until
-    it ends, and must succeed.
+  - A line (with what `\\` joins to it) that starts gst-launch-1.0, after variables if there are any, becomes a process of
+    its own; the next line goes on as soon as the ports of its udpsrc elements are bound. Any other line is run by the
+    shell until it ends, and must succeed.
   - `expect` must be found (Python, multi-line) in the output of the block's own processes. When all of a story was found,
     each process that still runs gets SIGINT, as by Ctrl-C, and must end; the one that was started last goes first.
     Without `expect` a block's processes must end by themselves.
@@ -24,8 +24,8 @@ What is changed in an example: `-v` is added, so that what passes can be seen; a
 `fakesink silent=false sync=true`, which tells each buffer ("last-message = chain"); numbers after `port=` are replaced by
 free ports, everywhere in the story. "ERROR" in an output fails a story that is not marked `fails`.
 
-C blocks: `<!-- from: FILE -->` in front of one says that it is a piece of that file, line by line; `<!-- compile: MODULE... -->`
-compiles it against these pkg-config modules. Other C blocks are not looked at.
+C blocks: `<!-- from: FILE -->` in front of one says that it is a piece of that file, line by line; with
+`<!-- compile: MODULE... -->` it is compiled against these pkg-config modules. Other C blocks are not looked at.
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
@@ -53,7 +53,7 @@ NO_RUN = re.compile(r"^<!-- no-run: \S.* -->$")
 FROM = re.compile(r"^<!-- from: (\S+) -->$")
 COMPILE = re.compile(r"^<!-- compile: ([\w. +-]+) -->$")
 SINKS = re.compile(r"\bauto(video|audio)sink\b")
-LAUNCH = re.compile(r"^gst-launch-1\.0\b")
+LAUNCH = re.compile(r"^((?:\w+=\S+ )*)gst-launch-1\.0\b")
 
 
 class Bad(Exception):
@@ -136,7 +136,7 @@ class Process:
         self.command, self.fails, self.interrupted = command, fails, False
         self.log = folder / f".output-{number}"
         with open(self.log, "wb") as out:
-            self.child = subprocess.Popen(["bash", "-c", "exec " + command], cwd=folder, stdin=subprocess.DEVNULL,
+            self.child = subprocess.Popen(["bash", "-c", "exec env " + command], cwd=folder, stdin=subprocess.DEVNULL,
                                           stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
 
     def output(self):
@@ -209,7 +209,7 @@ class Story:
                 continue
             command = SINKS.sub("fakesink silent=false sync=true", command)
             preload = os.environ.get("CONCLAVE_PRELOAD")
-            launch = f"env LD_PRELOAD='{preload}' gst-launch-1.0 -v" if preload else "gst-launch-1.0 -v"
+            launch = f"\\1LD_PRELOAD='{preload}' gst-launch-1.0 -v" if preload else r"\1gst-launch-1.0 -v"
             process = Process(LAUNCH.sub(launch, command), folder, len(self.processes), fails)
             self.processes.append(process)
             mine.append(process)
