@@ -293,7 +293,8 @@ descriptor_of (gboolean first, gboolean last)
       guint8) ((first ? DESCRIPTOR_START : 0) | (last ? DESCRIPTOR_END : 0));
 }
 
-/* Copies: at 1,200 bytes that costs less than a second memory in the packet does, here and in what sends it. */
+/* Copies. To share the frame's memory behind a small one with the headers was measured and lost, at 187 bytes (411 ns
+ * against 257), at 1187 (343, 251) and even at 8987 (332, 316); and a packet in one piece is cheaper to send. */
 static GstBuffer *
 make_packet (ConclaveRtpSFramePay *self, GstBuffer *frame,
     const GstMapInfo *map, gsize offset, gsize len, gboolean marker)

@@ -152,7 +152,7 @@ for plugin; do
         'sframeenc kid=1' '' 'sframedec kid=1' 'fakesink'
       pipeline sframe-packets \
         'videotestsrc num-buffers=5 ! video/x-raw,width=64,height=48 ! vp8enc deadline=1 ! rtpvp8pay' \
-        'sframeenc kid=1 per-ssrc-keys=true ratchet-bits=4' '' 'sframedec kid=1 per-ssrc-keys=true ratchet-bits=4' \
+        'sframeenc kid=1 per-ssrc-keys=true' '' 'sframedec kid=1 per-ssrc-keys=true' \
         'rtpvp8depay ! fakesink'
       ;;
     *) echo "no case for the plugin $plugin"; failures=1 ;;

@@ -54,20 +54,20 @@ for (const [name, tail] of Object.entries ({
 
 const cases = [];
 for (let suite = 1; suite <= 8; suite++) {
-  cases.push ({ media: 'video', suite, kid: 1n });
-  cases.push ({ media: 'audio', suite, kid: 0x123456789abcn, metadata: 'who speaks' });
-  cases.push ({ media: 'audio', suite, kid: 0x50n | 14n, ratchetBits: 4, ratchetEvery: 40 }); // steps 14, 15, 0, 1, …
+  cases.push ({ media: 'video', suite, kid: 1n, refuse: true });
+  // steps 14, 15, 0, 1, …
+  cases.push ({ media: 'audio', suite, kid: 0x1234567895en, metadata: 'who speaks', ratchetBits: 4, ratchetEvery: 40 });
   cases.push ({ media: 'audio', suite, kid: 7n, ssrc: 0xcafe0102 });
   cases.push ({ media: 'rtp', suite, kid: 18446744073709551615n });
   cases.push ({ media: 'rtp', suite, kid: 8n, perSsrc: true });
 }
 
-function bothWays ({ media: kind, suite, kid, metadata, ratchetBits, ratchetEvery, ssrc, perSsrc })
+function bothWays ({ media: kind, suite, kid, metadata, ratchetBits, ratchetEvery, ssrc, perSsrc, refuse })
 {
   const { file, caps } = media[kind];
   const key = crypto.randomBytes (suite === 4 ? 16 : 32).toString ('hex');
   const settings = { suite, kid: `${kid}`, key, metadata, ratchetBits, ratchetEvery, ssrc, perSsrc, rtp: kind === 'rtp',
-    ctr: `${crypto.randomInt (2 ** 40)}` };
+    ctr: `${crypto.randomBytes (8).readBigUInt64BE () >> 1n}` };
   const properties = `cipher-suite=${names[suite]} kid=${kid} key-location=${at ('key')}`
     + (metadata ? ` metadata="${metadata}"` : '') + (ratchetBits ? ` ratchet-bits=${ratchetBits}` : '')
     + (ssrc || perSsrc ? ' per-ssrc-keys=true' : '') + (ssrc ? ` ssrc=${ssrc}` : '');
@@ -87,6 +87,8 @@ function bothWays ({ media: kind, suite, kid, metadata, ratchetBits, ratchetEver
   if (back.split (',')[0] !== caps.split (',')[0])
     throw new Error (`sframedec gave ${back}`);
 
+  if (!refuse)
+    return;
   // And its no: another key opens nothing of either.
   const wrong = { ...settings, key: crypto.randomBytes (32).toString ('hex') };
   let opened = true;
