@@ -6,6 +6,8 @@
   - Links between documents lead to a file and, with #, to a heading.
   - Tests that docs/threat-model.md names as proof exist: a table's cell with `tests/PATH` and `name` says that `name`
     stands in that file.
+  - What docs/guide quotes as a message (*in italics* or `code`, in the first cell of a table under "What messages mean")
+    is a message of the sources; N, M, X, Y and … stand for anything.
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
@@ -105,6 +107,27 @@ def check_claims(path):
     check(claims > 0, f"{path.name} names no test at all: is this script still right?")
 
 
+def messages_of_sources():
+    """All sources with the pieces of their string literals put together."""
+    text = "\n".join(file.read_text(encoding="utf-8") for folder in ("ext", "gst")
+                     for file in sorted((TOP / folder).rglob("*.c")))
+    text = re.sub(r'%"\s*\w+\s*"', "%d", text)
+    return re.sub(r'(?<!\\)"\s*"', "", text).replace('\\"', '"')
+
+
+def check_messages(path, sources):
+    section = re.search(r"^## What messages mean$(.*?)(?=^## |\Z)", path.read_text(encoding="utf-8"),
+                        re.MULTILINE | re.DOTALL)
+    for row in (section.group(1) if section else "").splitlines():
+        if not row.startswith("|"):
+            continue
+        for quoted in re.findall(r"\*([^*]+)\*|`([^`]+)`", row.split("|")[1]):
+            words = quoted[0] or quoted[1]
+            pattern = re.sub(r"\b[NMXY]\b|…", ".*", re.escape(words))
+            pattern = re.sub(r"\b\d+\b", lambda number: rf"(?:{number.group()}|%\w+)", pattern)
+            check(re.search(pattern, sources), f"{path.name}: no element says: {words}")
+
+
 def main():
     readme = (TOP / "README.md").read_text(encoding="utf-8")
     for plugin in sys.argv[1:]:
@@ -114,6 +137,9 @@ def main():
             check_element(element, readme)
     for path in sorted(TOP.glob("*.md")) + sorted((TOP / "docs").rglob("*.md")):
         check_links(path)
+    sources = messages_of_sources()
+    for path in sorted((TOP / "docs/guide").rglob("*.md")):
+        check_messages(path, sources)
     check_claims(TOP / "docs/threat-model.md")
     print(f"Checks: {checks}, Failures: {len(failures)}, Errors: 0")
     sys.exit(1 if failures else 0)
