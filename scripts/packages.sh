@@ -31,6 +31,7 @@ test|gstreamer1.0-plugins-ugly|H.264 encoder of the round trips|gst:x264enc
 test|gstreamer1.0-libav|H.264 and H.265 decoders|gst:avdec_h264
 test|gstreamer1.0-nice|stock ICE elements, a peer in tests|gst:nicesrc
 test|nodejs|the independent SFrame peer of tests/interop, version 18 or newer|node
+test|openssl|keys in the examples of the documents|openssl
 test|valgrind|memory checks|valgrind
 '
 

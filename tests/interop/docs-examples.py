@@ -14,7 +14,8 @@ Blocks of one NAME in one file are one story. They run in one new folder, in the
     shell until it ends, and must succeed.
   - `expect` must be found (Python, multi-line) in the output of the block's own processes. When all of a story was found,
     each process that still runs gets SIGINT, as by Ctrl-C, and must end; the one that was started last goes first.
-    Without `expect` a block's processes must end by themselves.
+    Without `expect` a block's processes must end by themselves. Do not expect caps: of two that change at a time
+    gst-launch -v now and then tells one only.
   - `then`: before this block all that runs is ended as at the end of the story. For blocks that look at what the ones
     before them left.
   - `fails`: its processes must end with an error.
