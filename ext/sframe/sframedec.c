@@ -737,7 +737,8 @@ install_signals (ConclaveSFrameDecClass *klass)
    * @self: the element
    * @kid: the KID
    *
-   * Wipes the key of a KID and its replay window. From any thread.
+   * Wipes the key of a KID; key-needed may ask for it again. What it has
+   * accepted is remembered, should the same key be set again. From any thread.
    *
    * Since: 0.1
    */
