@@ -44,7 +44,7 @@ identity_result_text (IdentityResult result)
     case IDENTITY_OTHER_KIND:
       return "is not an Ed25519 key; make one with: openssl genpkey -algorithm ed25519";
     case IDENTITY_MALFORMED:
-      return "is damaged";
+      return "is damaged: its contents are not in the format they should have";
     case IDENTITY_FAILED:
       return "cannot be held: out of memory";
     case IDENTITY_NOT_FOUND:
