@@ -27,6 +27,12 @@ static JsonArray *identities;
   "oB8wHQYKKoZIhvcNAQkJFDEPDA1DdXJkbGUgQ2hhaXJzgSEAGb9ECWmEzf6FQbrB\n"                                               \
   "Z9w7lshQhqowtrbLDFw4rXAxZuE=\n"                                                                                   \
   "-----END PRIVATE KEY-----\n"
+#define PUBLIC_BLOCK                                                                                                 \
+  "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n"                       \
+  "-----END PUBLIC KEY-----\n"
+#define CRLF_BLOCK                                                                                                   \
+  "-----BEGIN PRIVATE KEY-----\r\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp\r\n+K06/nwoy/HU++CXqI9EdVhC\r\n"          \
+  "-----END PRIVATE KEY-----\r\n"
 #define RFC8410_PUBLIC "19bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1"
 
 static IdentityResult
@@ -38,11 +44,7 @@ from_pem (const char *text, Identity **out)
 GST_START_TEST (keys_of_rfc_8410_are_read)
 {
   static const char *const texts[] = { RFC8410_V1, RFC8410_V2,
-    "notes before the block\n\n" RFC8410_V1 "and after it\n",
-    "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n"
-    "-----END PUBLIC KEY-----\n" RFC8410_V1,
-    "-----BEGIN PRIVATE KEY-----\r\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp\r\n+K06/nwoy/HU++CXqI9EdVhC\r\n"
-    "-----END PRIVATE KEY-----\r\n" };
+    "notes before the block\n\n" RFC8410_V1 "and after it\n", PUBLIC_BLOCK RFC8410_V1, CRLF_BLOCK };
   g_autoptr (GBytes) want = bytes_from_hex (RFC8410_PUBLIC);
 
   for (guint i = 0; i < G_N_ELEMENTS (texts); i++) {
