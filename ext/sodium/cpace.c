@@ -12,14 +12,16 @@
 #define DSI_ISK DSI "_ISK"
 #define S_IN_BYTES 128 /* SHA-512's input block */
 
-typedef enum {
+typedef enum
+{
   STARTED,
   DERIVED,
   CONFIRMED,
   OVER
 } State;
 
-struct Cpace {
+struct Cpace
+{
   State state;
   CpaceRole role;
   size_t sid_len;
@@ -50,10 +52,12 @@ add_lv (crypto_hash_sha512_state *hash, const void *bytes, size_t len)
  * generator_string = lv_cat (DSI, PRS, zero_bytes (len_zpad), CI, sid), mapped to the group. The zeros fill the first
  * block, so that hashing a short password takes the same time whatever its length. */
 static void
-calculate_generator (Secret *password, const void *ci, size_t ci_len, const void *sid, size_t sid_len, uint8_t *g)
+calculate_generator (Secret *password, const void *ci, size_t ci_len,
+    const void *sid, size_t sid_len, uint8_t *g)
 {
   static const uint8_t zeros[S_IN_BYTES];
-  size_t prs_len = password ? secret_len (password) : 0, used = lv_size (prs_len) + lv_size (strlen (DSI)) + 1;
+  size_t prs_len = password ? secret_len (password) : 0,
+         used = lv_size (prs_len) + lv_size (strlen (DSI)) + 1;
   uint8_t digest[64];
   crypto_hash_sha512_state hash;
 
@@ -70,8 +74,8 @@ calculate_generator (Secret *password, const void *ci, size_t ci_len, const void
 }
 
 Cpace *
-cpace_new (CpaceRole role, Secret *password, const void *ci, size_t ci_len, const void *sid, size_t sid_len,
-    const uint8_t *scalar)
+cpace_new (CpaceRole role, Secret *password, const void *ci, size_t ci_len,
+    const void *sid, size_t sid_len, const uint8_t *scalar)
 {
   uint8_t g[CPACE_SHARE_LEN];
 
@@ -91,7 +95,8 @@ cpace_new (CpaceRole role, Secret *password, const void *ci, size_t ci_len, cons
     crypto_core_ristretto255_scalar_random (cpace->scalar);
 
   calculate_generator (password, ci, ci_len, sid, sid_len, g);
-  bool ok = crypto_scalarmult_ristretto255 (cpace->share, cpace->scalar, g) == 0;
+  bool ok =
+      crypto_scalarmult_ristretto255 (cpace->share, cpace->scalar, g) == 0;
   sodium_memzero (g, sizeof g); /* whoever has it can test passwords */
   if (!ok) {
     cpace_free (cpace);
@@ -161,18 +166,19 @@ static void
 make_tag (const uint8_t *mac_key, const HashPart sent[2], uint8_t *tag)
 {
   uint8_t head[2][LV_MAX_HEAD];
-  const HashPart parts[] = { { head[0], lv_head (sent[0].len, head[0]) }, sent[0],
-    { head[1], lv_head (sent[1].len, head[1]) }, sent[1] };
+  const HashPart parts[] = { { head[0], lv_head (sent[0].len, head[0]) },
+    sent[0], { head[1], lv_head (sent[1].len, head[1]) }, sent[1] };
   hmac_parts (HASH_SHA512, mac_key, 64, parts, 4, tag);
 }
 
 bool
-cpace_derive (Cpace *cpace, const uint8_t *share, const void *own_ad, size_t own_ad_len, const void *peer_ad,
-    size_t peer_ad_len)
+cpace_derive (Cpace *cpace, const uint8_t *share, const void *own_ad,
+    size_t own_ad_len, const void *peer_ad, size_t peer_ad_len)
 {
   uint8_t k[CPACE_SHARE_LEN], mac_key[64];
 
-  if (cpace->state != STARTED || own_ad_len > CPACE_MAX_INPUT || peer_ad_len > CPACE_MAX_INPUT
+  if (cpace->state != STARTED || own_ad_len > CPACE_MAX_INPUT
+      || peer_ad_len > CPACE_MAX_INPUT
       || memcmp (share, cpace->share, CPACE_SHARE_LEN) == 0)
     return end (cpace);
 
@@ -181,9 +187,12 @@ cpace_derive (Cpace *cpace, const uint8_t *share, const void *own_ad, size_t own
     return end (cpace);
   sodium_memzero (cpace->scalar, sizeof cpace->scalar);
 
-  const HashPart own[] = { { cpace->share, CPACE_SHARE_LEN }, { own_ad, own_ad_len } },
-                 peer[] = { { share, CPACE_SHARE_LEN }, { peer_ad, peer_ad_len } };
-  const HashPart *a = cpace->role == CPACE_INITIATOR ? own : peer, *b = cpace->role == CPACE_INITIATOR ? peer : own;
+  const HashPart own[] = { { cpace->share, CPACE_SHARE_LEN },
+    { own_ad, own_ad_len } },
+                 peer[] = { { share, CPACE_SHARE_LEN },
+                   { peer_ad, peer_ad_len } };
+  const HashPart *a = cpace->role == CPACE_INITIATOR ? own : peer,
+                 *b = cpace->role == CPACE_INITIATOR ? peer : own;
   derive_isk (cpace, k, (const HashPart[]){ a[0], a[1], b[0], b[1] });
   derive_mac_key (cpace, mac_key);
   make_tag (mac_key, own, cpace->own_tag);
@@ -197,14 +206,16 @@ cpace_derive (Cpace *cpace, const uint8_t *share, const void *own_ad, size_t own
 const uint8_t *
 cpace_tag (const Cpace *cpace)
 {
-  bool ready = cpace->state == CONFIRMED || (cpace->state == DERIVED && cpace->role == CPACE_INITIATOR);
+  bool ready = cpace->state == CONFIRMED
+               || (cpace->state == DERIVED && cpace->role == CPACE_INITIATOR);
   return ready ? cpace->own_tag : NULL;
 }
 
 bool
 cpace_confirm (Cpace *cpace, const uint8_t *tag)
 {
-  if (cpace->state != DERIVED || sodium_memcmp (tag, cpace->peer_tag, CPACE_TAG_LEN) != 0)
+  if (cpace->state != DERIVED
+      || sodium_memcmp (tag, cpace->peer_tag, CPACE_TAG_LEN) != 0)
     return end (cpace);
   cpace->state = CONFIRMED;
   return true;
@@ -213,5 +224,6 @@ cpace_confirm (Cpace *cpace, const uint8_t *tag)
 const uint8_t *
 cpace_isk (const Cpace *cpace)
 {
-  return cpace->state == DERIVED || cpace->state == CONFIRMED ? cpace->isk : NULL;
+  return cpace->state == DERIVED || cpace->state == CONFIRMED ? cpace->isk
+                                                              : NULL;
 }

@@ -24,14 +24,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CPACE_SHARE_LEN 32 /* an encoded element of ristretto255 (RFC 9496, 4.3.2) */
+#define CPACE_SHARE_LEN 32 /* an encoded element (RFC 9496, 4.3.2) */
 #define CPACE_SCALAR_LEN 32
 #define CPACE_ISK_LEN 64     /* SHA-512 */
 #define CPACE_TAG_LEN 64     /* HMAC-SHA-512 */
 #define CPACE_MAX_SID 64     /* ours */
 #define CPACE_MAX_INPUT 4096 /* ours: CI, ADa and ADb */
 
-typedef enum {
+typedef enum
+{
   CPACE_INITIATOR, /* A of the draft: sends first */
   CPACE_RESPONDER  /* B */
 } CpaceRole;
@@ -46,8 +47,8 @@ typedef struct Cpace Cpace;
  * `scalar` is the secret scalar of a test vector, CPACE_SCALAR_LEN bytes below the group's order, or NULL to draw one.
  *
  * NULL when a length is beyond its limit, the scalar is zero or memory is short. */
-Cpace *cpace_new (CpaceRole role, Secret *password, const void *ci, size_t ci_len, const void *sid, size_t sid_len,
-    const uint8_t *scalar);
+Cpace *cpace_new (CpaceRole role, Secret *password, const void *ci,
+    size_t ci_len, const void *sid, size_t sid_len, const uint8_t *scalar);
 
 /* Wipes. Takes NULL. */
 void cpace_free (Cpace *cpace);
@@ -59,8 +60,8 @@ const uint8_t *cpace_share (const Cpace *cpace);
  *
  * False, and the run is over, when the share does not decode or is the identity ("B MUST abort if K=G.I"), or is our
  * own come back: both tags would be equal, and an echo would pass for somebody who knows the password. */
-bool cpace_derive (Cpace *cpace, const uint8_t *share, const void *own_ad, size_t own_ad_len, const void *peer_ad,
-    size_t peer_ad_len);
+bool cpace_derive (Cpace *cpace, const uint8_t *share, const void *own_ad,
+    size_t own_ad_len, const void *peer_ad, size_t peer_ad_len);
 
 /* Our tag, CPACE_TAG_LEN bytes to send: the initiator's once it has derived, the responder's once the initiator has
  * confirmed; otherwise NULL. */

@@ -8,7 +8,6 @@
 #include <sodium.h>
 #include <string.h>
 
-#define OFFER_LEN (2 + DOOR_REF_LEN)
 #define BOX_NONCE_LEN 24
 #define BOX_TAG_LEN 16
 #define BOX_KEY_LEN 32
@@ -20,7 +19,8 @@ door_meeting_is_valid (const char *meeting, size_t len)
     return false;
   for (size_t i = 0; i < len; i++) {
     char c = meeting[i];
-    if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-'))
+    if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+            || (c >= '0' && c <= '9') || c == '_' || c == '-'))
       return false;
   }
   return true;
@@ -29,7 +29,7 @@ door_meeting_is_valid (const char *meeting, size_t len)
 void
 door_write_knock (Writer *w, const DoorKnock *knock)
 {
-  uint8_t list[DOOR_MAX_OFFERS * OFFER_LEN];
+  uint8_t list[DOOR_MAX_OFFERS * DOOR_OFFER_LEN];
   Writer offers = writer_init (list, sizeof list);
 
   for (size_t i = 0; i < knock->count && i < DOOR_MAX_OFFERS; i++) {
@@ -55,10 +55,11 @@ bool
 door_parse_knock (Reader in, DoorKnock *out)
 {
   DoorKnock knock = { 0 };
-  Reader list = lv_read (&in, DOOR_MAX_OFFERS * OFFER_LEN);
+  Reader list = lv_read (&in, DOOR_MAX_OFFERS * DOOR_OFFER_LEN);
   const uint8_t *nonce = lv_take (&in, DOOR_NONCE_LEN);
 
-  if (!reader_done (&in) || reader_left (&list) == 0 || reader_left (&list) % OFFER_LEN != 0)
+  if (!reader_done (&in) || reader_left (&list) == 0
+      || reader_left (&list) % DOOR_OFFER_LEN != 0)
     return false;
   while (reader_left (&list) > 0) {
     uint16_t suite = (uint16_t) reader_uint (&list, 2);
@@ -66,7 +67,8 @@ door_parse_knock (Reader in, DoorKnock *out)
       return false;
     DoorOffer *offer = &knock.offers[knock.count++];
     offer->suite = suite;
-    memcpy (offer->key_package_ref, reader_take (&list, DOOR_REF_LEN), DOOR_REF_LEN);
+    memcpy (offer->key_package_ref, reader_take (&list, DOOR_REF_LEN),
+        DOOR_REF_LEN);
   }
   memcpy (knock.nonce, nonce, DOOR_NONCE_LEN);
   *out = knock;
@@ -105,7 +107,8 @@ door_parse_reply (Reader in, DoorReply *out)
 size_t
 door_ci (const char *meeting, uint8_t *ci)
 {
-  const HashPart parts[] = { { "conclave/1", 10 }, { meeting, strlen (meeting) } };
+  const HashPart parts[] = { { "conclave/1", 10 },
+    { meeting, strlen (meeting) } };
   Writer w = writer_init (ci, DOOR_MAX_CI);
 
   if (!door_meeting_is_valid (meeting, parts[1].len))
@@ -116,7 +119,10 @@ door_ci (const char *meeting, uint8_t *ci)
 }
 
 #define T1_PARTS 5
-#define MAX_T1 (2 + DOOR_SID_LEN + 2 * (1 + CPACE_SHARE_LEN) + 2 + DOOR_MAX_ADA + 2 + DOOR_ADB_LEN)
+/* Each of the five with its length in front */
+#define MAX_T1                                                                \
+  (2 * (1 + CPACE_SHARE_LEN) + 1 + DOOR_SID_LEN + 2 + DOOR_MAX_ADA + 1        \
+      + DOOR_ADB_LEN)
 
 static void
 t1_parts (const DoorTranscript *t, HashPart parts[T1_PARTS])
@@ -138,14 +144,16 @@ door_write_t1 (Writer *w, const DoorTranscript *transcript)
 }
 
 /* What each of the door's signatures covers, in `parts`: lv(CI), `count` parts of T1, and lv(sigH) unless NULL. */
-typedef struct {
+typedef struct
+{
   uint8_t ci[DOOR_MAX_CI];
   HashPart parts[1 + T1_PARTS + 1];
   size_t count; /* 0 for a transcript that is none */
 } Signed;
 
 static void
-cover (const DoorTranscript *transcript, size_t count, const uint8_t *reply_sig, Signed *out)
+cover (const DoorTranscript *transcript, size_t count,
+    const uint8_t *reply_sig, Signed *out)
 {
   size_t ci_len = door_ci (transcript->meeting, out->ci);
 
@@ -160,52 +168,66 @@ cover (const DoorTranscript *transcript, size_t count, const uint8_t *reply_sig,
 }
 
 bool
-door_sign_reply (const Identity *host, const DoorTranscript *transcript, uint8_t *sig)
+door_sign_reply (
+    const Identity *host, const DoorTranscript *transcript, uint8_t *sig)
 {
   Signed s;
   cover (transcript, T1_PARTS, NULL, &s);
-  return s.count > 0 && identity_sign (host, "conclave/1 reply", s.parts, s.count, sig);
+  return s.count > 0
+         && identity_sign (host, "conclave/1 reply", s.parts, s.count, sig);
 }
 
 bool
-door_verify_reply (const uint8_t *host_key, const DoorTranscript *transcript, const uint8_t *sig)
+door_verify_reply (const uint8_t *host_key, const DoorTranscript *transcript,
+    const uint8_t *sig)
 {
   Signed s;
   cover (transcript, T1_PARTS, NULL, &s);
-  return s.count > 0 && identity_verify (host_key, "conclave/1 reply", s.parts, s.count, sig);
+  return s.count > 0
+         && identity_verify (
+             host_key, "conclave/1 reply", s.parts, s.count, sig);
 }
 
 bool
-door_sign_proof (const Identity *joiner, const DoorTranscript *transcript, const uint8_t *reply_sig, uint8_t *sig)
+door_sign_proof (const Identity *joiner, const DoorTranscript *transcript,
+    const uint8_t *reply_sig, uint8_t *sig)
 {
   Signed s;
   cover (transcript, T1_PARTS, reply_sig, &s);
-  return s.count > 0 && identity_sign (joiner, "conclave/1 proof", s.parts, s.count, sig);
+  return s.count > 0
+         && identity_sign (joiner, "conclave/1 proof", s.parts, s.count, sig);
 }
 
 bool
-door_verify_proof (
-    const uint8_t *joiner_key, const DoorTranscript *transcript, const uint8_t *reply_sig, const uint8_t *sig)
+door_verify_proof (const uint8_t *joiner_key, const DoorTranscript *transcript,
+    const uint8_t *reply_sig, const uint8_t *sig)
 {
   Signed s;
   cover (transcript, T1_PARTS, reply_sig, &s);
-  return s.count > 0 && identity_verify (joiner_key, "conclave/1 proof", s.parts, s.count, sig);
+  return s.count > 0
+         && identity_verify (
+             joiner_key, "conclave/1 proof", s.parts, s.count, sig);
 }
 
 bool
-door_sign_knock (const Identity *joiner, const DoorTranscript *transcript, uint8_t *sig)
+door_sign_knock (
+    const Identity *joiner, const DoorTranscript *transcript, uint8_t *sig)
 {
   Signed s;
   cover (transcript, 3, NULL, &s); /* sid, Ya, ADa */
-  return s.count > 0 && identity_sign (joiner, "conclave/1 knock", s.parts, s.count, sig);
+  return s.count > 0
+         && identity_sign (joiner, "conclave/1 knock", s.parts, s.count, sig);
 }
 
 bool
-door_verify_knock (const uint8_t *joiner_key, const DoorTranscript *transcript, const uint8_t *sig)
+door_verify_knock (const uint8_t *joiner_key, const DoorTranscript *transcript,
+    const uint8_t *sig)
 {
   Signed s;
   cover (transcript, 3, NULL, &s);
-  return s.count > 0 && identity_verify (joiner_key, "conclave/1 knock", s.parts, s.count, sig);
+  return s.count > 0
+         && identity_verify (
+             joiner_key, "conclave/1 knock", s.parts, s.count, sig);
 }
 
 void
@@ -254,8 +276,8 @@ door_parse_chain (Reader in, DoorChain *out)
 #define LINK_PARTS 4
 
 static void
-link_parts (const char *meeting, const uint8_t *group_id, const uint8_t *key, const uint8_t *owner,
-    HashPart parts[LINK_PARTS])
+link_parts (const char *meeting, const uint8_t *group_id, const uint8_t *key,
+    const uint8_t *owner, HashPart parts[LINK_PARTS])
 {
   parts[0] = (HashPart){ meeting, strlen (meeting) };
   parts[1] = (HashPart){ group_id, DOOR_GROUP_ID_LEN };
@@ -264,8 +286,8 @@ link_parts (const char *meeting, const uint8_t *group_id, const uint8_t *key, co
 }
 
 bool
-door_sign_link (const Identity *signer, const char *meeting, const uint8_t *group_id, const uint8_t *key, bool owner,
-    DoorLink *out)
+door_sign_link (const Identity *signer, const char *meeting,
+    const uint8_t *group_id, const uint8_t *key, bool owner, DoorLink *out)
 {
   HashPart parts[LINK_PARTS];
   uint8_t flag = owner;
@@ -273,18 +295,20 @@ door_sign_link (const Identity *signer, const char *meeting, const uint8_t *grou
   memcpy (out->key, key, IDENTITY_KEY_LEN);
   out->owner = owner;
   link_parts (meeting, group_id, out->key, &flag, parts);
-  return identity_sign (signer, "conclave/1 door", parts, LINK_PARTS, out->sig);
+  return identity_sign (
+      signer, "conclave/1 door", parts, LINK_PARTS, out->sig);
 }
 
 bool
-door_chain_leads_to (const DoorChain *chain, const uint8_t *fingerprint, const char *meeting, const uint8_t *group_id,
-    const uint8_t *host_key)
+door_chain_leads_to (const DoorChain *chain, const uint8_t *fingerprint,
+    const char *meeting, const uint8_t *group_id, const uint8_t *host_key)
 {
   const uint8_t *key = chain->count > 0 ? chain->root : host_key;
   uint8_t print[IDENTITY_FINGERPRINT_LEN];
 
   identity_fingerprint (key, print);
-  if (memcmp (print, fingerprint, sizeof print) != 0 || chain->count > DOOR_MAX_LINKS)
+  if (memcmp (print, fingerprint, sizeof print) != 0
+      || chain->count > DOOR_MAX_LINKS)
     return false;
   for (size_t i = 0; i < chain->count; i++) {
     const DoorLink *link = &chain->links[i];
@@ -294,33 +318,38 @@ door_chain_leads_to (const DoorChain *chain, const uint8_t *fingerprint, const c
     if (!link->owner && i + 1 < chain->count) /* an admin names nobody */
       return false;
     link_parts (meeting, group_id, link->key, &flag, parts);
-    if (!identity_verify (key, "conclave/1 door", parts, LINK_PARTS, link->sig))
+    if (!identity_verify (
+            key, "conclave/1 door", parts, LINK_PARTS, link->sig))
       return false;
     key = link->key;
   }
-  return memcmp (key, host_key, IDENTITY_KEY_LEN) == 0;
+  return memcmp (key, host_key, IDENTITY_KEY_LEN) == 0; /* public bytes */
 }
 
 DoorVerdict
-door_check_reply (const DoorTranscript *transcript, const uint8_t *joiner_key, const uint8_t *reply_sig, Reader chain,
-    const uint8_t *fingerprint, DoorReply *reply)
+door_check_reply (const DoorTranscript *transcript, const uint8_t *joiner_key,
+    const uint8_t *reply_sig, Reader chain, const uint8_t *fingerprint,
+    DoorReply *reply)
 {
   DoorKnock knock;
   DoorReply got;
   DoorChain links = { 0 };
 
   if (transcript->ada_len > DOOR_MAX_ADA
-      || !door_parse_knock (reader_init (transcript->ada, transcript->ada_len), &knock)
+      || !door_parse_knock (
+          reader_init (transcript->ada, transcript->ada_len), &knock)
       || !door_parse_reply (reader_init (transcript->adb, DOOR_ADB_LEN), &got)
       || (fingerprint && !door_parse_chain (chain, &links)))
     return DOOR_MALFORMED;
   if (!door_find_offer (&knock, got.suite))
     return DOOR_SUITE_NOT_OFFERED;
-  if (memcmp (got.host_key, joiner_key, IDENTITY_KEY_LEN) == 0)
+  if (memcmp (got.host_key, joiner_key, 32) == 0) /* public bytes */
     return DOOR_OWN_KEY;
   if (!door_verify_reply (got.host_key, transcript, reply_sig))
     return DOOR_BAD_SIGNATURE;
-  if (fingerprint && !door_chain_leads_to (&links, fingerprint, transcript->meeting, got.group_id, got.host_key))
+  if (fingerprint
+      && !door_chain_leads_to (&links, fingerprint, transcript->meeting,
+          got.group_id, got.host_key))
     return DOOR_OTHER_HOST;
   if (reply)
     *reply = got;
@@ -329,7 +358,8 @@ door_check_reply (const DoorTranscript *transcript, const uint8_t *joiner_key, c
 
 /* SHA-512 of T1 and `count` further lv(part). */
 static bool
-hash_transcript (const DoorTranscript *transcript, const HashPart *parts, size_t count, uint8_t *aad)
+hash_transcript (const DoorTranscript *transcript, const HashPart *parts,
+    size_t count, uint8_t *aad)
 {
   uint8_t t1[MAX_T1];
   Writer w = writer_init (t1, sizeof t1);
@@ -356,7 +386,8 @@ box_aead (const uint8_t *isk, const char *label)
   uint8_t prk[HASH_MAX_LEN], key[BOX_KEY_LEN];
 
   hkdf_extract (HASH_SHA512, NULL, 0, isk, CPACE_ISK_LEN, prk);
-  hkdf_expand (HASH_SHA512, prk, HASH_MAX_LEN, label, strlen (label), key, sizeof key);
+  hkdf_expand (
+      HASH_SHA512, prk, HASH_MAX_LEN, label, strlen (label), key, sizeof key);
   Aead *aead = aead_new (AEAD_XCHACHA20_POLY1305, key, BOX_TAG_LEN);
   sodium_memzero (prk, sizeof prk);
   sodium_memzero (key, sizeof key);
@@ -364,8 +395,8 @@ box_aead (const uint8_t *isk, const char *label)
 }
 
 static bool
-seal_box (const uint8_t *isk, const char *label, const uint8_t *aad, const uint8_t *nonce, const uint8_t *content,
-    size_t len, uint8_t *box)
+seal_box (const uint8_t *isk, const char *label, const uint8_t *aad,
+    const uint8_t *nonce, const uint8_t *content, size_t len, uint8_t *box)
 {
   Aead *aead = box_aead (isk, label);
   if (!aead)
@@ -374,77 +405,91 @@ seal_box (const uint8_t *isk, const char *label, const uint8_t *aad, const uint8
     memcpy (box, nonce, BOX_NONCE_LEN);
   else
     randombytes_buf (box, BOX_NONCE_LEN);
-  bool ok = aead_seal (aead, box, aad, crypto_hash_sha512_BYTES, content, len, box + BOX_NONCE_LEN);
+  bool ok = aead_seal (aead, box, aad, crypto_hash_sha512_BYTES, content, len,
+      box + BOX_NONCE_LEN);
   aead_free (aead);
   return ok;
 }
 
 static bool
-open_box (
-    const uint8_t *isk, const char *label, const uint8_t *aad, const uint8_t *box, size_t box_len, uint8_t *content)
+open_box (const uint8_t *isk, const char *label, const uint8_t *aad,
+    const uint8_t *box, size_t box_len, uint8_t *content)
 {
   if (box_len < DOOR_BOX_OVERHEAD)
     return false;
   Aead *aead = box_aead (isk, label);
   if (!aead)
     return false;
-  bool ok =
-      aead_open (aead, box, aad, crypto_hash_sha512_BYTES, box + BOX_NONCE_LEN, box_len - BOX_NONCE_LEN, content);
+  bool ok = aead_open (aead, box, aad, crypto_hash_sha512_BYTES,
+      box + BOX_NONCE_LEN, box_len - BOX_NONCE_LEN, content);
   aead_free (aead);
   return ok;
 }
 
 bool
-door_seal_proof (const DoorTranscript *transcript, const uint8_t *isk, const uint8_t *reply_sig, const uint8_t *nonce,
-    const uint8_t *content, size_t len, uint8_t *box)
+door_seal_proof (const DoorTranscript *transcript, const uint8_t *isk,
+    const uint8_t *reply_sig, const uint8_t *nonce, const uint8_t *content,
+    size_t len, uint8_t *box)
 {
   const HashPart sig = { reply_sig, IDENTITY_SIG_LEN };
   uint8_t aad[crypto_hash_sha512_BYTES];
 
   return len <= DOOR_MAX_PROOF && hash_transcript (transcript, &sig, 1, aad)
-      && seal_box (isk, "conclave/1 joiner box", aad, nonce, content, len, box);
+         && seal_box (
+             isk, "conclave/1 joiner box", aad, nonce, content, len, box);
 }
 
 bool
-door_open_proof (const DoorTranscript *transcript, const uint8_t *isk, const uint8_t *reply_sig, const uint8_t *box,
-    size_t box_len, uint8_t *content)
+door_open_proof (const DoorTranscript *transcript, const uint8_t *isk,
+    const uint8_t *reply_sig, const uint8_t *box, size_t box_len,
+    uint8_t *content)
 {
   const HashPart sig = { reply_sig, IDENTITY_SIG_LEN };
   uint8_t aad[crypto_hash_sha512_BYTES];
 
-  return box_len <= DOOR_MAX_PROOF + DOOR_BOX_OVERHEAD && hash_transcript (transcript, &sig, 1, aad)
-      && open_box (isk, "conclave/1 joiner box", aad, box, box_len, content);
+  return box_len <= DOOR_MAX_PROOF + DOOR_BOX_OVERHEAD
+         && hash_transcript (transcript, &sig, 1, aad)
+         && open_box (
+             isk, "conclave/1 joiner box", aad, box, box_len, content);
 }
 
 bool
-door_seal_admit (const DoorTranscript *transcript, const uint8_t *isk, const uint8_t *reply_sig, const uint8_t *tag,
-    const uint8_t *proof_box, size_t proof_box_len, const uint8_t *nonce, const uint8_t *content, size_t len,
-    uint8_t *box)
+door_seal_admit (const DoorTranscript *transcript, const uint8_t *isk,
+    const uint8_t *reply_sig, const uint8_t *tag, const uint8_t *proof_box,
+    size_t proof_box_len, const uint8_t *nonce, const uint8_t *content,
+    size_t len, uint8_t *box)
 {
-  const HashPart parts[] = { { reply_sig, IDENTITY_SIG_LEN }, { tag, CPACE_TAG_LEN }, { proof_box, proof_box_len } };
+  const HashPart parts[] = { { reply_sig, IDENTITY_SIG_LEN },
+    { tag, CPACE_TAG_LEN }, { proof_box, proof_box_len } };
   uint8_t aad[crypto_hash_sha512_BYTES];
 
-  return len <= DOOR_MAX_ADMIT && proof_box_len <= DOOR_MAX_PROOF + DOOR_BOX_OVERHEAD
-      && hash_transcript (transcript, parts, 3, aad)
-      && seal_box (isk, "conclave/1 host box", aad, nonce, content, len, box);
+  return len <= DOOR_MAX_ADMIT
+         && proof_box_len <= DOOR_MAX_PROOF + DOOR_BOX_OVERHEAD
+         && hash_transcript (transcript, parts, 3, aad)
+         && seal_box (
+             isk, "conclave/1 host box", aad, nonce, content, len, box);
 }
 
 bool
-door_open_admit (const DoorTranscript *transcript, const uint8_t *isk, const uint8_t *reply_sig, const uint8_t *tag,
-    const uint8_t *proof_box, size_t proof_box_len, const uint8_t *box, size_t box_len, uint8_t *content)
+door_open_admit (const DoorTranscript *transcript, const uint8_t *isk,
+    const uint8_t *reply_sig, const uint8_t *tag, const uint8_t *proof_box,
+    size_t proof_box_len, const uint8_t *box, size_t box_len, uint8_t *content)
 {
-  const HashPart parts[] = { { reply_sig, IDENTITY_SIG_LEN }, { tag, CPACE_TAG_LEN }, { proof_box, proof_box_len } };
+  const HashPart parts[] = { { reply_sig, IDENTITY_SIG_LEN },
+    { tag, CPACE_TAG_LEN }, { proof_box, proof_box_len } };
   uint8_t aad[crypto_hash_sha512_BYTES];
 
-  return box_len <= DOOR_MAX_ADMIT + DOOR_BOX_OVERHEAD && proof_box_len <= DOOR_MAX_PROOF + DOOR_BOX_OVERHEAD
-      && hash_transcript (transcript, parts, 3, aad)
-      && open_box (isk, "conclave/1 host box", aad, box, box_len, content);
+  return box_len <= DOOR_MAX_ADMIT + DOOR_BOX_OVERHEAD
+         && proof_box_len <= DOOR_MAX_PROOF + DOOR_BOX_OVERHEAD
+         && hash_transcript (transcript, parts, 3, aad)
+         && open_box (isk, "conclave/1 host box", aad, box, box_len, content);
 }
 
 void
 door_write_proof (Writer *w, const DoorProof *proof)
 {
-  if (proof->key_package_len == 0 || proof->key_package_len > DOOR_MAX_KEY_PACKAGE)
+  if (proof->key_package_len == 0
+      || proof->key_package_len > DOOR_MAX_KEY_PACKAGE)
     w->failed = true;
   lv_write (w, proof->key_package, proof->key_package_len);
   lv_write (w, proof->sig, IDENTITY_SIG_LEN);
@@ -455,7 +500,8 @@ door_parse_proof (Reader in, DoorProof *out)
 {
   Reader key_package = lv_read (&in, DOOR_MAX_KEY_PACKAGE);
   size_t len = reader_left (&key_package);
-  const uint8_t *bytes = reader_take (&key_package, len), *sig = lv_take (&in, IDENTITY_SIG_LEN);
+  const uint8_t *bytes = reader_take (&key_package, len),
+                *sig = lv_take (&in, IDENTITY_SIG_LEN);
 
   if (!reader_done (&in) || len == 0)
     return false;
@@ -477,7 +523,9 @@ static const char *const refusals[] = {
 const char *
 door_refusal_name (DoorRefusal refusal)
 {
-  return refusal >= DOOR_WRONG_PASSWORD && refusal <= DOOR_LAST_REFUSAL ? refusals[refusal] : NULL;
+  return refusal >= DOOR_WRONG_PASSWORD && refusal <= DOOR_LAST_REFUSAL
+             ? refusals[refusal]
+             : NULL;
 }
 
 bool
@@ -495,7 +543,8 @@ door_refusal_from_name (const char *name, DoorRefusal *out)
 static bool
 refusal_is_sound (DoorRefusal refusal, int64_t skew)
 {
-  return refusal > DOOR_WRONG_PASSWORD && refusal <= DOOR_LAST_REFUSAL && (refusal == DOOR_CLOCK || skew == 0);
+  return refusal > DOOR_WRONG_PASSWORD && refusal <= DOOR_LAST_REFUSAL
+         && (refusal == DOOR_CLOCK || skew == 0);
 }
 
 void

@@ -24,7 +24,7 @@
 #define DOOR_MAX_MEETING 64 /* of A-Z a-z 0-9 _ - */
 #define DOOR_SID_LEN 16
 #define DOOR_NONCE_LEN 32
-#define DOOR_REF_LEN 32 /* KeyPackageRef of a suite with a 256-bit hash (RFC 9420, 5.2) */
+#define DOOR_REF_LEN 32 /* KeyPackageRef (RFC 9420, 5.2) */
 #define DOOR_GROUP_ID_LEN 32
 #define DOOR_HASH_LEN 32 /* SHA-256 of the Welcome */
 #define DOOR_MAX_OFFERS 8
@@ -32,26 +32,30 @@
 #define DOOR_MAX_KEY_PACKAGE 4096
 #define DOOR_MAX_TRACKS (1u << 19)
 
-#define DOOR_MAX_CI 80 /* lv("conclave/1") | lv(MEETING) */
-#define DOOR_MAX_ADA (2 + DOOR_MAX_OFFERS * (2 + DOOR_REF_LEN) + 1 + DOOR_NONCE_LEN)
+/* What these make of the formats below, in bytes */
+#define DOOR_OFFER_LEN (2 + DOOR_REF_LEN)
+#define DOOR_MAX_CI 80
+#define DOOR_MAX_ADA (2 + DOOR_MAX_OFFERS * DOOR_OFFER_LEN + 33)
 #define DOOR_ADB_LEN (33 + 3 + 33 + 9 + 33)
 #define DOOR_MAX_CHAIN (33 + DOOR_MAX_LINKS * (33 + 2 + 65))
-#define DOOR_BOX_OVERHEAD (24 + 16)                    /* XChaCha20-Poly1305: nonce and tag */
-#define DOOR_MAX_PROOF (2 + DOOR_MAX_KEY_PACKAGE + 65) /* what is in boxJ */
-#define DOOR_MAX_ADMIT (2 + 33 + 3 + DOOR_MAX_TRACKS)  /* what is in boxH */
+#define DOOR_BOX_OVERHEAD (24 + 16) /* XChaCha20-Poly1305: nonce and tag */
+#define DOOR_MAX_PROOF (2 + DOOR_MAX_KEY_PACKAGE + 65)
+#define DOOR_MAX_ADMIT (2 + 33 + 3 + DOOR_MAX_TRACKS)
 
 /* True for 1 to DOOR_MAX_MEETING characters of A-Z a-z 0-9 _ -. */
 bool door_meeting_is_valid (const char *meeting, size_t len);
 
 /* --- What the two sides say in the clear --------------------------------------------------------------------- */
 
-typedef struct {
+typedef struct
+{
   uint16_t suite; /* an MLS cipher suite */
   uint8_t key_package_ref[DOOR_REF_LEN];
 } DoorOffer;
 
 /* ADa = lv(suite u16 | KeyPackageRef 32, for each suite offered, best first) | lv(nonce 32). Each suite once. */
-typedef struct {
+typedef struct
+{
   size_t count; /* 1 to DOOR_MAX_OFFERS */
   DoorOffer offers[DOOR_MAX_OFFERS];
   uint8_t nonce[DOOR_NONCE_LEN];
@@ -64,7 +68,8 @@ bool door_parse_knock (Reader in, DoorKnock *out);
 const DoorOffer *door_find_offer (const DoorKnock *knock, uint16_t suite);
 
 /* ADb = lv(H's identity key 32) | lv(suite u16) | lv(group_id 32) | lv(t u64) | lv(nonce 32) */
-typedef struct {
+typedef struct
+{
   uint8_t host_key[IDENTITY_KEY_LEN];
   uint16_t suite;
   uint8_t group_id[DOOR_GROUP_ID_LEN];
@@ -76,7 +81,8 @@ void door_write_reply (Writer *w, const DoorReply *reply);
 bool door_parse_reply (Reader in, DoorReply *out);
 
 /* What both sides have said, as bytes. All signatures, tags and boxes stand on it. */
-typedef struct {
+typedef struct
+{
   char meeting[DOOR_MAX_MEETING + 1];
   uint8_t sid[DOOR_SID_LEN];
   uint8_t ya[CPACE_SHARE_LEN];
@@ -95,25 +101,31 @@ void door_write_t1 (Writer *w, const DoorTranscript *transcript);
 /* --- Signatures ------------------------------------------------------------------------------------------------ */
 
 /* sigH, by H's identity key over lv("conclave/1 reply") | lv(CI) | T1. */
-bool door_sign_reply (const Identity *host, const DoorTranscript *transcript, uint8_t *sig);
-bool door_verify_reply (const uint8_t *host_key, const DoorTranscript *transcript, const uint8_t *sig);
+bool door_sign_reply (
+    const Identity *host, const DoorTranscript *transcript, uint8_t *sig);
+bool door_verify_reply (const uint8_t *host_key,
+    const DoorTranscript *transcript, const uint8_t *sig);
 
 /* sigJ, by the key of J's key package over lv("conclave/1 proof") | lv(CI) | T1 | lv(sigH): whoever holds the key was
  * here, in this run, in front of this host. */
-bool door_sign_proof (
-    const Identity *joiner, const DoorTranscript *transcript, const uint8_t *reply_sig, uint8_t *sig);
-bool door_verify_proof (
-    const uint8_t *joiner_key, const DoorTranscript *transcript, const uint8_t *reply_sig, const uint8_t *sig);
+bool door_sign_proof (const Identity *joiner, const DoorTranscript *transcript,
+    const uint8_t *reply_sig, uint8_t *sig);
+bool door_verify_proof (const uint8_t *joiner_key,
+    const DoorTranscript *transcript, const uint8_t *reply_sig,
+    const uint8_t *sig);
 
 /* sigK, of a member who comes back to a pinned host, over lv("conclave/1 knock") | lv(CI) | lv(sid) | lv(Ya) |
  * lv(ADa). Of the transcript, Yb and ADb are not looked at. */
-bool door_sign_knock (const Identity *joiner, const DoorTranscript *transcript, uint8_t *sig);
-bool door_verify_knock (const uint8_t *joiner_key, const DoorTranscript *transcript, const uint8_t *sig);
+bool door_sign_knock (
+    const Identity *joiner, const DoorTranscript *transcript, uint8_t *sig);
+bool door_verify_knock (const uint8_t *joiner_key,
+    const DoorTranscript *transcript, const uint8_t *sig);
 
 /* --- The chain from the host in the link to the host at the door ---------------------------------------------- */
 
 /* One step: whoever signed names `key` an admin, or, with `owner`, the owner of the meeting. */
-typedef struct {
+typedef struct
+{
   uint8_t key[IDENTITY_KEY_LEN];
   bool owner;
   uint8_t sig[IDENTITY_SIG_LEN];
@@ -121,7 +133,8 @@ typedef struct {
 
 /* Nothing at all when the host is the one in the link; otherwise lv(root 32), the key whose fingerprint the link has,
  * and 1 to DOOR_MAX_LINKS times lv(key 32) | lv(owner u8) | lv(signature 64). */
-typedef struct {
+typedef struct
+{
   size_t count;
   uint8_t root[IDENTITY_KEY_LEN]; /* when count > 0 */
   DoorLink links[DOOR_MAX_LINKS];
@@ -131,18 +144,19 @@ void door_write_chain (Writer *w, const DoorChain *chain);
 bool door_parse_chain (Reader in, DoorChain *out);
 
 /* A link, signed by an owner over lv("conclave/1 door") | lv(MEETING) | lv(group_id) | lv(key) | lv(owner u8). */
-bool door_sign_link (const Identity *signer, const char *meeting, const uint8_t *group_id, const uint8_t *key,
-    bool owner, DoorLink *out);
+bool door_sign_link (const Identity *signer, const char *meeting,
+    const uint8_t *group_id, const uint8_t *key, bool owner, DoorLink *out);
 
 /* True when `chain` leads from the key with `fingerprint` to `host_key`: each link signed by the key before it, the
  * first by the root; all but the last name an owner; the last names `host_key`. An empty chain: `host_key` itself has
  * the fingerprint. */
-bool door_chain_leads_to (const DoorChain *chain, const uint8_t *fingerprint, const char *meeting,
-    const uint8_t *group_id, const uint8_t *host_key);
+bool door_chain_leads_to (const DoorChain *chain, const uint8_t *fingerprint,
+    const char *meeting, const uint8_t *group_id, const uint8_t *host_key);
 
 /* --- What J checks before it sends Ta --------------------------------------------------------------------------- */
 
-typedef enum {
+typedef enum
+{
   DOOR_OK,
   DOOR_MALFORMED, /* ADa, ADb or chain */
   DOOR_SUITE_NOT_OFFERED,
@@ -154,8 +168,9 @@ typedef enum {
 /* `transcript` as J has it, with its own sid, Ya and ADa; `chain` as received. `fingerprint` is the link's #host, or the
  * known host's; NULL without one, then the chain is not looked at: the password alone vouches for the host. `reply`, if
  * not NULL, gets ADb parsed with DOOR_OK. */
-DoorVerdict door_check_reply (const DoorTranscript *transcript, const uint8_t *joiner_key, const uint8_t *reply_sig,
-    Reader chain, const uint8_t *fingerprint, DoorReply *reply);
+DoorVerdict door_check_reply (const DoorTranscript *transcript,
+    const uint8_t *joiner_key, const uint8_t *reply_sig, Reader chain,
+    const uint8_t *fingerprint, DoorReply *reply);
 
 /* --- Boxes ------------------------------------------------------------------------------------------------------ */
 
@@ -168,21 +183,26 @@ DoorVerdict door_check_reply (const DoorTranscript *transcript, const uint8_t *j
  * Opening is constant time; false when the box is not authentic, then `content` holds nothing that anyone may use. */
 
 /* boxJ of `content`, `len` bytes, at most DOOR_MAX_PROOF, to `box`. */
-bool door_seal_proof (const DoorTranscript *transcript, const uint8_t *isk, const uint8_t *reply_sig,
-    const uint8_t *nonce, const uint8_t *content, size_t len, uint8_t *box);
-bool door_open_proof (const DoorTranscript *transcript, const uint8_t *isk, const uint8_t *reply_sig,
-    const uint8_t *box, size_t box_len, uint8_t *content);
+bool door_seal_proof (const DoorTranscript *transcript, const uint8_t *isk,
+    const uint8_t *reply_sig, const uint8_t *nonce, const uint8_t *content,
+    size_t len, uint8_t *box);
+bool door_open_proof (const DoorTranscript *transcript, const uint8_t *isk,
+    const uint8_t *reply_sig, const uint8_t *box, size_t box_len,
+    uint8_t *content);
 
 /* boxH, which answers the proof `tag` (Ta), `proof_box` (boxJ). At most DOOR_MAX_ADMIT bytes of content. */
-bool door_seal_admit (const DoorTranscript *transcript, const uint8_t *isk, const uint8_t *reply_sig,
-    const uint8_t *tag, const uint8_t *proof_box, size_t proof_box_len, const uint8_t *nonce, const uint8_t *content,
+bool door_seal_admit (const DoorTranscript *transcript, const uint8_t *isk,
+    const uint8_t *reply_sig, const uint8_t *tag, const uint8_t *proof_box,
+    size_t proof_box_len, const uint8_t *nonce, const uint8_t *content,
     size_t len, uint8_t *box);
-bool door_open_admit (const DoorTranscript *transcript, const uint8_t *isk, const uint8_t *reply_sig,
-    const uint8_t *tag, const uint8_t *proof_box, size_t proof_box_len, const uint8_t *box, size_t box_len,
+bool door_open_admit (const DoorTranscript *transcript, const uint8_t *isk,
+    const uint8_t *reply_sig, const uint8_t *tag, const uint8_t *proof_box,
+    size_t proof_box_len, const uint8_t *box, size_t box_len,
     uint8_t *content);
 
 /* In boxJ: lv(KeyPackage) | lv(sigJ 64). Parsed in place. */
-typedef struct {
+typedef struct
+{
   const uint8_t *key_package;
   size_t key_package_len; /* 1 to DOOR_MAX_KEY_PACKAGE */
   const uint8_t *sig;
@@ -192,7 +212,8 @@ void door_write_proof (Writer *w, const DoorProof *proof);
 bool door_parse_proof (Reader in, DoorProof *out);
 
 /* Why somebody is not let in. "wrong-password" never stands in a box, for there is no common key then. */
-typedef enum {
+typedef enum
+{
   DOOR_WRONG_PASSWORD = 1,
   DOOR_DENIED,
   DOOR_LOCKED,
@@ -210,13 +231,16 @@ const char *door_refusal_name (DoorRefusal refusal);
 bool door_refusal_from_name (const char *name, DoorRefusal *out);
 
 /* In boxH: lv(0x01) | lv(SHA-256 of the Welcome 32) | lv(tracks), or lv(0x00) | lv(refusal u8) | lv(skew i64). */
-typedef struct {
+typedef struct
+{
   bool admitted;
   uint8_t welcome_hash[DOOR_HASH_LEN]; /* when admitted */
-  const uint8_t *tracks; /* when admitted; in place: what the members have announced, as the session writes it */
-  size_t tracks_len;     /* 0 to DOOR_MAX_TRACKS */
-  DoorRefusal refusal;   /* when not */
-  int64_t skew;          /* with DOOR_CLOCK: ms that the joiner's clock is ahead of the host's; else 0 */
+  const uint8_t *
+      tracks; /* when admitted; in place: what the members have announced, as the session writes it */
+  size_t tracks_len;   /* 0 to DOOR_MAX_TRACKS */
+  DoorRefusal refusal; /* when not */
+  int64_t
+      skew; /* with DOOR_CLOCK: ms that the joiner's clock is ahead of the host's; else 0 */
 } DoorAdmit;
 
 void door_write_admit (Writer *w, const DoorAdmit *admit);

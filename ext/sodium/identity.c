@@ -9,7 +9,9 @@
 #define PEM_BEGIN "-----BEGIN PRIVATE KEY-----"
 #define PEM_END "-----END PRIVATE KEY-----"
 #define PEM_BEGIN_ENCRYPTED "-----BEGIN ENCRYPTED PRIVATE KEY-----"
-#define MAX_DER 1024 /* the key takes 48; the rest are attributes that nobody needs */
+
+/* The key takes 48; the rest are attributes that nobody needs. */
+#define MAX_DER 1024
 
 /* X.690, 8.1.2: the tags in a key's structure */
 #define DER_INTEGER 0x02
@@ -23,10 +25,12 @@
 static const uint8_t ed25519_oid[] = { 0x2b, 0x65, 0x70 };
 
 /* RFC 8410, 7: what comes before the 32 bytes in version 1 */
-static const uint8_t pkcs8_head[] = { DER_SEQUENCE, 46, DER_INTEGER, 1, 0, DER_SEQUENCE, 5, DER_OID, 3, 0x2b, 0x65,
-  0x70, DER_OCTET_STRING, 34, DER_OCTET_STRING, 32 };
+static const uint8_t pkcs8_head[] = { DER_SEQUENCE, 46, DER_INTEGER, 1, 0,
+  DER_SEQUENCE, 5, DER_OID, 3, 0x2b, 0x65, 0x70, DER_OCTET_STRING, 34,
+  DER_OCTET_STRING, 32 };
 
-struct Identity {
+struct Identity
+{
   uint8_t secret[IDENTITY_SECRET_LEN];
   uint8_t public_key[IDENTITY_KEY_LEN];
 };
@@ -137,19 +141,24 @@ next_is (const Reader *r, uint8_t tag)
 static IdentityResult
 parse_key (Reader der, Identity **out)
 {
-  Reader key = der_read (&der, DER_SEQUENCE), version = der_read (&key, DER_INTEGER);
+  Reader key = der_read (&der, DER_SEQUENCE),
+         version = der_read (&key, DER_INTEGER);
   uint64_t v = reader_uint (&version, 1);
-  Reader algorithm = der_read (&key, DER_SEQUENCE), oid = der_read (&algorithm, DER_OID);
+  Reader algorithm = der_read (&key, DER_SEQUENCE),
+         oid = der_read (&algorithm, DER_OID);
   size_t oid_len = reader_left (&oid);
   const uint8_t *oid_bytes = reader_take (&oid, oid_len);
 
   if (!reader_done (&der) || !reader_done (&version) || v > 1 || !oid_bytes)
     return IDENTITY_MALFORMED;
-  if (oid_len != sizeof ed25519_oid || memcmp (oid_bytes, ed25519_oid, oid_len) != 0)
+  if (oid_len != sizeof ed25519_oid
+      || memcmp (oid_bytes, ed25519_oid, oid_len) != 0)
     return IDENTITY_OTHER_KIND;
 
-  Reader outer = der_read (&key, DER_OCTET_STRING), inner = der_read (&outer, DER_OCTET_STRING);
-  const uint8_t *seed = reader_take (&inner, IDENTITY_KEY_LEN), *public_key = NULL;
+  Reader outer = der_read (&key, DER_OCTET_STRING),
+         inner = der_read (&outer, DER_OCTET_STRING);
+  const uint8_t *seed = reader_take (&inner, IDENTITY_KEY_LEN),
+                *public_key = NULL;
   if (next_is (&key, DER_ATTRIBUTES))
     der_read (&key, DER_ATTRIBUTES);
   if (v == 1 && next_is (&key, DER_BIT_STRING_1)) {
@@ -160,13 +169,16 @@ parse_key (Reader der, Identity **out)
       return IDENTITY_MALFORMED;
   }
   /* RFC 8410, 3: "the parameters MUST be absent" */
-  if (!reader_done (&key) || !reader_done (&algorithm) || !reader_done (&outer) || !reader_done (&inner))
+  if (!reader_done (&key) || !reader_done (&algorithm) || !reader_done (&outer)
+      || !reader_done (&inner))
     return IDENTITY_MALFORMED;
 
   Identity *identity = identity_from_seed (seed);
   if (!identity)
     return IDENTITY_FAILED;
-  if (public_key && sodium_memcmp (public_key, identity->public_key, IDENTITY_KEY_LEN) != 0) {
+  if (public_key
+      && sodium_memcmp (public_key, identity->public_key, IDENTITY_KEY_LEN)
+             != 0) {
     identity_free (identity);
     return IDENTITY_MALFORMED;
   }
@@ -180,7 +192,8 @@ find_line (const char *text, size_t len, size_t at, const char *mark)
 {
   size_t mark_len = strlen (mark);
   for (; at + mark_len <= len; at++)
-    if ((at == 0 || text[at - 1] == '\n') && memcmp (text + at, mark, mark_len) == 0)
+    if ((at == 0 || text[at - 1] == '\n')
+        && memcmp (text + at, mark, mark_len) == 0)
       return at;
   return len;
 }
@@ -194,7 +207,9 @@ identity_from_pem (const char *text, size_t len, Identity **out)
 
   size_t begin = find_line (text, len, 0, PEM_BEGIN);
   if (begin == len)
-    return find_line (text, len, 0, PEM_BEGIN_ENCRYPTED) < len ? IDENTITY_ENCRYPTED : IDENTITY_NO_KEY;
+    return find_line (text, len, 0, PEM_BEGIN_ENCRYPTED) < len
+               ? IDENTITY_ENCRYPTED
+               : IDENTITY_NO_KEY;
   begin += strlen (PEM_BEGIN);
   size_t end = find_line (text, len, begin, PEM_END), der_len = 0;
   if (end == len)
@@ -204,8 +219,8 @@ identity_from_pem (const char *text, size_t len, Identity **out)
   if (!der)
     return IDENTITY_FAILED;
   IdentityResult result = IDENTITY_MALFORMED;
-  if (sodium_base642bin (
-          der, MAX_DER, text + begin, end - begin, " \t\r\n", &der_len, NULL, sodium_base64_VARIANT_ORIGINAL)
+  if (sodium_base642bin (der, MAX_DER, text + begin, end - begin, " \t\r\n",
+          &der_len, NULL, sodium_base64_VARIANT_ORIGINAL)
       == 0)
     result = parse_key (reader_init (der, der_len), out);
   sodium_free (der); /* wipes */
@@ -217,13 +232,16 @@ identity_to_pem (const Identity *identity)
 {
   /* 48 bytes are 64 characters: one line, and no padding to think of. */
   uint8_t der[sizeof pkcs8_head + IDENTITY_KEY_LEN];
-  char line[sodium_base64_ENCODED_LEN (sizeof der, sodium_base64_VARIANT_ORIGINAL)];
+  char line[sodium_base64_ENCODED_LEN (
+      sizeof der, sodium_base64_VARIANT_ORIGINAL)];
 
   memcpy (der, pkcs8_head, sizeof pkcs8_head);
   memcpy (der + sizeof pkcs8_head, identity->secret, IDENTITY_KEY_LEN);
-  sodium_bin2base64 (line, sizeof line, der, sizeof der, sodium_base64_VARIANT_ORIGINAL);
+  sodium_bin2base64 (
+      line, sizeof line, der, sizeof der, sodium_base64_VARIANT_ORIGINAL);
 
-  size_t len = strlen (PEM_BEGIN) + 1 + strlen (line) + 1 + strlen (PEM_END) + 1;
+  size_t len =
+      strlen (PEM_BEGIN) + 1 + strlen (line) + 1 + strlen (PEM_END) + 1;
   Secret *pem = secret_new (len);
   if (pem) {
     Writer w = writer_init (secret_bytes (pem), len);
@@ -238,7 +256,8 @@ identity_to_pem (const Identity *identity)
 
 /* lv(label) | lv(part) ... to `room`; 0 when it does not fit. */
 static size_t
-write_signed (const char *label, const HashPart *parts, size_t count, uint8_t *room)
+write_signed (
+    const char *label, const HashPart *parts, size_t count, uint8_t *room)
 {
   Writer w = writer_init (room, IDENTITY_MAX_SIGNED);
   lv_write (&w, label, strlen (label));
@@ -248,20 +267,24 @@ write_signed (const char *label, const HashPart *parts, size_t count, uint8_t *r
 }
 
 bool
-identity_sign (const Identity *identity, const char *label, const HashPart *parts, size_t count, uint8_t *sig)
+identity_sign (const Identity *identity, const char *label,
+    const HashPart *parts, size_t count, uint8_t *sig)
 {
   uint8_t message[IDENTITY_MAX_SIGNED];
   size_t len = write_signed (label, parts, count, message);
-  return len > 0 && crypto_sign_detached (sig, NULL, message, len, identity->secret) == 0;
+  return len > 0
+         && crypto_sign_detached (sig, NULL, message, len, identity->secret)
+                == 0;
 }
 
 bool
-identity_verify (
-    const uint8_t *public_key, const char *label, const HashPart *parts, size_t count, const uint8_t *sig)
+identity_verify (const uint8_t *public_key, const char *label,
+    const HashPart *parts, size_t count, const uint8_t *sig)
 {
   uint8_t message[IDENTITY_MAX_SIGNED];
   size_t len = write_signed (label, parts, count, message);
-  return len > 0 && crypto_sign_verify_detached (sig, message, len, public_key) == 0;
+  return len > 0
+         && crypto_sign_verify_detached (sig, message, len, public_key) == 0;
 }
 
 void
@@ -273,8 +296,8 @@ identity_fingerprint (const uint8_t *public_key, uint8_t *fingerprint)
 void
 fingerprint_text (const uint8_t *fingerprint, char *text)
 {
-  sodium_bin2base64 (
-      text, FINGERPRINT_TEXT_SIZE, fingerprint, IDENTITY_FINGERPRINT_LEN, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+  sodium_bin2base64 (text, FINGERPRINT_TEXT_SIZE, fingerprint,
+      IDENTITY_FINGERPRINT_LEN, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 
 bool
@@ -284,9 +307,9 @@ fingerprint_parse (const char *text, size_t len, uint8_t *fingerprint)
   size_t got;
 
   if (len != FINGERPRINT_TEXT_SIZE - 1
-      || sodium_base642bin (
-             bytes, sizeof bytes, text, len, NULL, &got, NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING)
-          != 0
+      || sodium_base642bin (bytes, sizeof bytes, text, len, NULL, &got, NULL,
+             sodium_base64_VARIANT_URLSAFE_NO_PADDING)
+             != 0
       || got != sizeof bytes)
     return false;
   memcpy (fingerprint, bytes, sizeof bytes);
@@ -295,7 +318,8 @@ fingerprint_parse (const char *text, size_t len, uint8_t *fingerprint)
 
 /* `groups` numbers of `bytes` bytes each, big-endian, modulo 10^digits, with spaces between. */
 static void
-write_groups (const uint8_t *from, size_t groups, size_t bytes, int digits, char *text)
+write_groups (
+    const uint8_t *from, size_t groups, size_t bytes, int digits, char *text)
 {
   Reader in = reader_init (from, groups * bytes);
 
@@ -320,7 +344,9 @@ security_code (const void *epoch_authenticator, size_t len, char *text)
   uint8_t room[IDENTITY_MAX_SIGNED], digest[64];
   const HashPart part = { epoch_authenticator, len };
 
-  size_t n = len > 0 && len <= HASH_MAX_LEN ? write_signed ("conclave/1 code", &part, 1, room) : 0;
+  size_t n = len > 0 && len <= HASH_MAX_LEN
+                 ? write_signed ("conclave/1 code", &part, 1, room)
+                 : 0;
   text[0] = '\0';
   if (n == 0)
     return false;

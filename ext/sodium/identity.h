@@ -17,29 +17,31 @@
 #include <stdint.h>
 
 #define IDENTITY_KEY_LEN 32    /* an Ed25519 public key, or seed */
-#define IDENTITY_SECRET_LEN 64 /* libsodium's secret key: seed | public key */
+#define IDENTITY_SECRET_LEN 64 /* libsodium's: seed | public key */
 #define IDENTITY_SIG_LEN 64
 #define IDENTITY_FINGERPRINT_LEN 32 /* SHA-256 of the public key */
-#define IDENTITY_MAX_PEM 16384      /* ours: bytes of a key file that are looked at */
-#define IDENTITY_MAX_SIGNED 4096    /* ours: bytes that one signature covers */
+#define IDENTITY_MAX_PEM 16384      /* ours: bytes of a key file */
+#define IDENTITY_MAX_SIGNED 4096    /* ours: bytes one signature covers */
 
-#define FINGERPRINT_TEXT_SIZE 44  /* base64url, with its NUL */
-#define SHORT_FINGERPRINT_SIZE 24 /* four groups of five digits, with its NUL */
-#define SECURITY_CODE_SIZE 35     /* five groups of six digits, with its NUL */
+/* Texts, with their NUL */
+#define FINGERPRINT_TEXT_SIZE 44  /* base64url */
+#define SHORT_FINGERPRINT_SIZE 24 /* four groups of five digits */
+#define SECURITY_CODE_SIZE 35     /* five groups of six digits */
 
-typedef enum {
+typedef enum
+{
   IDENTITY_OK,
   IDENTITY_NO_KEY,     /* no block "PRIVATE KEY" in the text */
   IDENTITY_ENCRYPTED,  /* the key is protected by a passphrase */
   IDENTITY_OTHER_KIND, /* a private key, not of Ed25519 */
-  IDENTITY_MALFORMED,  /* not the structure of RFC 8410, or a public key in it that is another key's */
-  IDENTITY_FAILED,     /* memory is short */
+  IDENTITY_MALFORMED, /* not the structure of RFC 8410, or a public key in it that is another key's */
+  IDENTITY_FAILED,    /* memory is short */
   /* Of identity_file.h only */
   IDENTITY_NOT_FOUND,
-  IDENTITY_EXISTS,      /* nothing is overwritten */
-  IDENTITY_NOT_A_FILE,  /* a symbolic link, a directory, a pipe, a device */
+  IDENTITY_EXISTS,     /* nothing is overwritten */
+  IDENTITY_NOT_A_FILE, /* a symbolic link, a directory, a pipe, a device */
   IDENTITY_OPEN_TO_ALL, /* its mode lets others read a key, or change what is known */
-  IDENTITY_NOT_OWNED,   /* it belongs to another user */
+  IDENTITY_NOT_OWNED, /* it belongs to another user */
   IDENTITY_TOO_LARGE,
   IDENTITY_IO /* errno tells */
 } IdentityResult;
@@ -68,19 +70,21 @@ const uint8_t *identity_secret_key (const Identity *identity);
 /* Reads a PEM text (RFC 7468) with a private key (RFC 8410, 7: PKCS #8, version 1, or version 2 with the public key
  * beside it), as `openssl genpkey -algorithm ed25519` writes it. Text around the block and other blocks before it are
  * skipped. `out` is NULL but for IDENTITY_OK. */
-IdentityResult identity_from_pem (const char *text, size_t len, Identity **out);
+IdentityResult identity_from_pem (
+    const char *text, size_t len, Identity **out);
 
 /* The same format, version 1, one line break at the end, no NUL. NULL when memory is short. */
 Secret *identity_to_pem (const Identity *identity);
 
 /* Signs lv(label) | lv(part) | lv(part) ...: lv.h. `sig` gets IDENTITY_SIG_LEN bytes. False when all that is more than
  * IDENTITY_MAX_SIGNED bytes. */
-bool identity_sign (const Identity *identity, const char *label, const HashPart *parts, size_t count, uint8_t *sig);
+bool identity_sign (const Identity *identity, const char *label,
+    const HashPart *parts, size_t count, uint8_t *sig);
 
 /* True when `sig` is that signature by `public_key`. Public keys of small order, which would verify anything, and
  * signatures in another form than the signer's are refused. */
-bool identity_verify (
-    const uint8_t *public_key, const char *label, const HashPart *parts, size_t count, const uint8_t *sig);
+bool identity_verify (const uint8_t *public_key, const char *label,
+    const HashPart *parts, size_t count, const uint8_t *sig);
 
 /* IDENTITY_FINGERPRINT_LEN bytes: SHA-256 of the public key. */
 void identity_fingerprint (const uint8_t *public_key, uint8_t *fingerprint);

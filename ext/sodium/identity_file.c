@@ -33,7 +33,9 @@ open_ours (const char *path, mode_t forbidden, int *fd)
   /* O_NONBLOCK: opening a pipe must not wait for its writer. */
   *fd = open (path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   if (*fd < 0)
-    return errno == ENOENT ? IDENTITY_NOT_FOUND : errno == ELOOP ? IDENTITY_NOT_A_FILE : IDENTITY_IO;
+    return errno == ENOENT  ? IDENTITY_NOT_FOUND
+           : errno == ELOOP ? IDENTITY_NOT_A_FILE
+                            : IDENTITY_IO;
 
   struct stat st;
   IdentityResult result = IDENTITY_OK;
@@ -52,7 +54,8 @@ open_ours (const char *path, mode_t forbidden, int *fd)
 
 /* Up to `room` bytes of the whole file. */
 static IdentityResult
-read_ours (const char *path, mode_t forbidden, void *room, size_t size, size_t *len)
+read_ours (
+    const char *path, mode_t forbidden, void *room, size_t size, size_t *len)
 {
   int fd;
   IdentityResult result = open_ours (path, forbidden, &fd);
@@ -115,7 +118,8 @@ write_ours (const char *path, const void *bytes, size_t len, bool replace)
   }
   snprintf (temporary, sizeof temporary, "%s.%s.tmp", path, random_name);
 
-  int fd = open (temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  int fd = open (
+      temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0)
     return IDENTITY_IO;
   bool ok = write_all (fd, bytes, len);
@@ -123,7 +127,8 @@ write_ours (const char *path, const void *bytes, size_t len, bool replace)
 
   /* link() fails where rename() would overwrite. */
   IdentityResult result = IDENTITY_OK;
-  if (!ok || (replace ? rename (temporary, path) : link (temporary, path)) != 0)
+  if (!ok
+      || (replace ? rename (temporary, path) : link (temporary, path)) != 0)
     result = ok && !replace && errno == EEXIST ? IDENTITY_EXISTS : IDENTITY_IO;
   if (result != IDENTITY_OK || !replace) {
     int saved = errno;
@@ -144,7 +149,8 @@ identity_file_load (const char *path, Identity **out)
   char *text = sodium_malloc (IDENTITY_MAX_PEM + 1);
   if (!text)
     return IDENTITY_FAILED;
-  IdentityResult result = read_ours (path, S_IRWXG | S_IRWXO, text, IDENTITY_MAX_PEM + 1, &len);
+  IdentityResult result =
+      read_ours (path, S_IRWXG | S_IRWXO, text, IDENTITY_MAX_PEM + 1, &len);
   if (result == IDENTITY_OK)
     result = identity_from_pem (text, len, out);
   sodium_free (text); /* wipes */
@@ -157,7 +163,8 @@ identity_file_save (const char *path, const Identity *identity)
   Secret *pem = identity_to_pem (identity);
   if (!pem)
     return IDENTITY_FAILED;
-  IdentityResult result = write_ours (path, secret_bytes (pem), secret_len (pem), false);
+  IdentityResult result =
+      write_ours (path, secret_bytes (pem), secret_len (pem), false);
   secret_unref (pem);
   return result;
 }
@@ -192,10 +199,13 @@ known_file_load (const char *path, Known **out, size_t *bad_line)
   char *text = malloc (KNOWN_MAX_TEXT);
   if (!text)
     return IDENTITY_FAILED;
-  IdentityResult result = read_ours (path, S_IWGRP | S_IWOTH, text, KNOWN_MAX_TEXT, &len);
+  IdentityResult result =
+      read_ours (path, S_IWGRP | S_IWOTH, text, KNOWN_MAX_TEXT, &len);
   if (result == IDENTITY_OK || result == IDENTITY_NOT_FOUND) {
     *out = known_parse (text, len, bad_line);
-    result = *out ? IDENTITY_OK : *bad_line ? IDENTITY_MALFORMED : IDENTITY_FAILED;
+    result = *out        ? IDENTITY_OK
+             : *bad_line ? IDENTITY_MALFORMED
+                         : IDENTITY_FAILED;
   }
   free (text);
   return result;
@@ -228,7 +238,8 @@ take_lock (const char *path)
 
 /* With the lock held: adds to `known` and writes it. */
 static IdentityResult
-add_and_write (const char *path, Known *known, const char *name, const uint8_t *fingerprint)
+add_and_write (const char *path, Known *known, const char *name,
+    const uint8_t *fingerprint)
 {
   size_t len;
 
@@ -239,8 +250,9 @@ add_and_write (const char *path, Known *known, const char *name, const uint8_t *
 }
 
 IdentityResult
-known_file_meet (const char *path, const char *name, const uint8_t *fingerprint, KnownVerdict *verdict,
-    uint8_t *recorded, size_t *bad_line)
+known_file_meet (const char *path, const char *name,
+    const uint8_t *fingerprint, KnownVerdict *verdict, uint8_t *recorded,
+    size_t *bad_line)
 {
   Known *known;
   int lock = take_lock (path);
@@ -260,7 +272,8 @@ known_file_meet (const char *path, const char *name, const uint8_t *fingerprint,
 }
 
 IdentityResult
-known_file_replace (const char *path, const char *name, const uint8_t *fingerprint, size_t *bad_line)
+known_file_replace (const char *path, const char *name,
+    const uint8_t *fingerprint, size_t *bad_line)
 {
   Known *known;
   int lock = take_lock (path);

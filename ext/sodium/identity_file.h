@@ -21,13 +21,16 @@ IdentityResult identity_file_load_or_create (const char *path, Identity **out);
 
 /* Reads a list of known identities; a file that does not exist is an empty list. It must belong to this user, and only
  * this user may be able to change it. With IDENTITY_MALFORMED, `bad_line` tells where. */
-IdentityResult known_file_load (const char *path, Known **out, size_t *bad_line);
+IdentityResult known_file_load (
+    const char *path, Known **out, size_t *bad_line);
 
 /* Looks `fingerprint` up under `name` and, if the name is new, remembers it: one step even when several processes do
  * it, on a file that is replaced whole. A changed key is reported, never recorded: `recorded`, unless NULL, gets what
  * was known. A lock file `path`.lock stays beside the list. */
-IdentityResult known_file_meet (const char *path, const char *name, const uint8_t *fingerprint, KnownVerdict *verdict,
-    uint8_t *recorded, size_t *bad_line);
+IdentityResult known_file_meet (const char *path, const char *name,
+    const uint8_t *fingerprint, KnownVerdict *verdict, uint8_t *recorded,
+    size_t *bad_line);
 
 /* Forgets a name and remembers `fingerprint` in its place: after a person has compared it. */
-IdentityResult known_file_replace (const char *path, const char *name, const uint8_t *fingerprint, size_t *bad_line);
+IdentityResult known_file_replace (const char *path, const char *name,
+    const uint8_t *fingerprint, size_t *bad_line);

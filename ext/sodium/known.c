@@ -7,7 +7,8 @@
 #define PRINT_LEN (FINGERPRINT_TEXT_SIZE - 1)
 
 /* The text itself is the list: there is one place where a line can be wrong, and people's comments stay. */
-struct Known {
+struct Known
+{
   char *text; /* each line ends in '\n' */
   size_t len;
 };
@@ -38,7 +39,8 @@ split (const char *line, size_t len, size_t *name_len, uint8_t *fingerprint)
   if (len < PRINT_LEN + 2 || line[len - PRINT_LEN - 1] != ' ')
     return false;
   *name_len = len - PRINT_LEN - 1;
-  return is_name (line, *name_len) && fingerprint_parse (line + *name_len + 1, PRINT_LEN, fingerprint);
+  return is_name (line, *name_len)
+         && fingerprint_parse (line + *name_len + 1, PRINT_LEN, fingerprint);
 }
 
 Known *
@@ -95,28 +97,31 @@ known_text (const Known *known, size_t *len)
 
 /* Moves `at` to the next line of `name` at or after it; its length to `n`, its fingerprint to `fingerprint`. */
 static bool
-find (const Known *known, const char *name, size_t *at, size_t *n, uint8_t *fingerprint)
+find (const Known *known, const char *name, size_t *at, size_t *n,
+    uint8_t *fingerprint)
 {
   size_t want = strlen (name), name_len;
 
   for (; *at < known->len; *at += *n + 1) {
     const char *line = known->text + *at;
     *n = line_len (known->text, known->len, *at);
-    if (*n > 0 && line[0] != '#' && split (line, *n, &name_len, fingerprint) && name_len == want
-        && memcmp (line, name, want) == 0)
+    if (*n > 0 && line[0] != '#' && split (line, *n, &name_len, fingerprint)
+        && name_len == want && memcmp (line, name, want) == 0)
       return true;
   }
   return false;
 }
 
 KnownVerdict
-known_check (const Known *known, const char *name, const uint8_t *fingerprint, uint8_t *recorded)
+known_check (const Known *known, const char *name, const uint8_t *fingerprint,
+    uint8_t *recorded)
 {
   uint8_t seen[IDENTITY_FINGERPRINT_LEN];
   KnownVerdict verdict = KNOWN_NEW;
 
   for (size_t at = 0, n; find (known, name, &at, &n, seen); at += n + 1) {
-    if (memcmp (seen, fingerprint, sizeof seen) == 0) /* fingerprints are public */
+    if (memcmp (seen, fingerprint, sizeof seen)
+        == 0) /* fingerprints are public */
       return KNOWN_SAME;
     verdict = KNOWN_CHANGED;
     if (recorded)
@@ -151,7 +156,8 @@ known_forget (Known *known, const char *name)
   size_t count = 0;
 
   for (size_t at = 0, n; find (known, name, &at, &n, seen); count++) {
-    memmove (known->text + at, known->text + at + n + 1, known->len - at - n - 1);
+    memmove (
+        known->text + at, known->text + at + n + 1, known->len - at - n - 1);
     known->len -= n + 1;
   }
   return count;

@@ -9,11 +9,14 @@
 
 #include "identity.h"
 
-#define KNOWN_MAX_NAME 512        /* bytes of a name: printable ASCII without spaces, not beginning with '#' */
-#define KNOWN_MAX_LINE 1024       /* bytes of a line, comments too */
-#define KNOWN_MAX_TEXT (1u << 20) /* bytes of a whole list: some 10,000 names */
+/* In bytes: a name, of printable ASCII without spaces, not beginning with '#'; a line, comments too; a whole list, some
+ * 10,000 names. */
+#define KNOWN_MAX_NAME 512
+#define KNOWN_MAX_LINE 1024
+#define KNOWN_MAX_TEXT (1u << 20)
 
-typedef enum {
+typedef enum
+{
   KNOWN_NEW,    /* no key was seen under this name */
   KNOWN_SAME,   /* this key was */
   KNOWN_CHANGED /* another key was, and this one never: a new key, or somebody in between. Ask the person */
@@ -31,7 +34,8 @@ const char *known_text (const Known *known, size_t *len);
 
 /* What is known about `fingerprint` under `name`. With KNOWN_CHANGED, `recorded`, unless NULL, gets the fingerprint that
  * was seen last, for the message to name. */
-KnownVerdict known_check (const Known *known, const char *name, const uint8_t *fingerprint, uint8_t *recorded);
+KnownVerdict known_check (const Known *known, const char *name,
+    const uint8_t *fingerprint, uint8_t *recorded);
 
 /* Adds a line. The caller has asked known_check(), and a person if it said KNOWN_CHANGED. False, with the list as it
  * was, when the name is not one or the list is full. */

@@ -69,7 +69,9 @@ take_until (Reader *r, const char *ends, size_t *len)
   const uint8_t *p;
 
   /* strchr() finds the NUL of `ends`, which a link must not have. */
-  for (*len = 0; (p = reader_take (&ahead, 1)) && (*p == '\0' || !strchr (ends, (char) *p)); (*len)++)
+  for (*len = 0; (p = reader_take (&ahead, 1))
+                 && (*p == '\0' || !strchr (ends, (char) *p));
+       (*len)++)
     ;
   return (const char *) reader_take (r, *len);
 }
@@ -84,8 +86,10 @@ read_name (const char *name, size_t len, char *out)
     return false;
   for (size_t i = 0; i < len; i++) {
     char c = lower (name[i]);
-    bool alnum = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'), last = i + 1 == len || name[i + 1] == '.';
-    if (c == '.' ? label == 0 || i + 1 == len : !alnum && (c != '-' || label == 0 || last))
+    bool alnum = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'),
+         last = i + 1 == len || name[i + 1] == '.';
+    if (c == '.' ? label == 0 || i + 1 == len
+                 : !alnum && (c != '-' || label == 0 || last))
       return false;
     label = c == '.' ? 0 : label + 1;
     if (label > MAX_LABEL)
@@ -107,7 +111,8 @@ read_ipv6 (const char *text, size_t len, char *out)
     return false;
   memcpy (copy, text, len);
   copy[len] = '\0';
-  return inet_pton (AF_INET6, copy, &address) == 1 && inet_ntop (AF_INET6, &address, out, LINK_MAX_HOST + 1) != NULL;
+  return inet_pton (AF_INET6, copy, &address) == 1
+         && inet_ntop (AF_INET6, &address, out, LINK_MAX_HOST + 1) != NULL;
 }
 
 static LinkResult
@@ -123,7 +128,8 @@ read_authority (Reader *r, Link *link)
 
   link->ipv6 = take_mark (r, "[");
   text = take_until (r, link->ipv6 ? "]" : ":/?#", &len);
-  if (link->ipv6 ? !read_ipv6 (text, len, link->host) || !take_mark (r, "]") : !read_name (text, len, link->host))
+  if (link->ipv6 ? !read_ipv6 (text, len, link->host) || !take_mark (r, "]")
+                 : !read_name (text, len, link->host))
     return LINK_BAD_HOST;
 
   link->port = LINK_DEFAULT_PORT;
@@ -161,7 +167,8 @@ link_parse (const char *text, size_t len, Link *out)
     return result;
 
   if (!take_mark (&r, "/"))
-    return reader_left (&r) > 0 && link.ipv6 ? LINK_BAD_HOST : LINK_BAD_MEETING;
+    return reader_left (&r) > 0 && link.ipv6 ? LINK_BAD_HOST
+                                             : LINK_BAD_MEETING;
   part = take_until (&r, "?#", &n);
   if (!door_meeting_is_valid (part, n))
     return LINK_BAD_MEETING;

@@ -24,7 +24,8 @@
 #define LINK_MAX_LEN 512 /* the longest that can be written has 430 */
 #define LINK_SIZE (LINK_MAX_LEN + 1)
 
-typedef enum {
+typedef enum
+{
   LINK_OK,
   LINK_TOO_LONG,
   LINK_OTHER_SCHEME, /* does not begin with meet:// */
@@ -39,13 +40,17 @@ typedef enum {
 /* What is wrong, as half a sentence that goes behind "the link ". */
 const char *link_result_text (LinkResult result);
 
-typedef struct {
-  char host[LINK_MAX_HOST + 1]; /* a name or an address, in lower case; an IPv6 address without brackets */
+typedef struct
+{
+  char host
+      [LINK_MAX_HOST
+          + 1]; /* a name or an address, in lower case; an IPv6 address without brackets */
   bool ipv6;
   uint16_t port; /* 1 to 65535 */
   char meeting[DOOR_MAX_MEETING + 1];
   bool has_pin, has_host_key;
-  uint8_t pin[IDENTITY_FINGERPRINT_LEN];      /* of the hub's SubjectPublicKeyInfo */
+  uint8_t
+      pin[IDENTITY_FINGERPRINT_LEN]; /* of the hub's SubjectPublicKeyInfo */
   uint8_t host_key[IDENTITY_FINGERPRINT_LEN]; /* of the host's identity key */
 } Link;
 

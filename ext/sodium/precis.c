@@ -15,7 +15,8 @@
 /* Normalization form C needs at most three times the code points (UAX #15, "Maximum Expansion Factor"). */
 #define MAX_GROWTH 3
 
-typedef struct {
+typedef struct
+{
   const uint32_t *cp;
   size_t len;
 } String;
@@ -54,9 +55,10 @@ joins_cursively (String s, size_t at)
     after++;
   if (before == 0 || after == s.len)
     return false;
-  int left = uc_joining_type (s.cp[before - 1]), right = uc_joining_type (s.cp[after]);
+  int left = uc_joining_type (s.cp[before - 1]),
+      right = uc_joining_type (s.cp[after]);
   return (left == UC_JOINING_TYPE_L || left == UC_JOINING_TYPE_D)
-      && (right == UC_JOINING_TYPE_R || right == UC_JOINING_TYPE_D);
+         && (right == UC_JOINING_TYPE_R || right == UC_JOINING_TYPE_D);
 }
 
 /* RFC 5892, A.1 and A.2: the joiners (class JoinControl, CONTEXTJ) */
@@ -73,7 +75,8 @@ static bool
 has_japanese (String s)
 {
   for (size_t i = 0; i < s.len; i++)
-    if (has_script (s.cp[i], "Hiragana") || has_script (s.cp[i], "Katakana") || has_script (s.cp[i], "Han"))
+    if (has_script (s.cp[i], "Hiragana") || has_script (s.cp[i], "Katakana")
+        || has_script (s.cp[i], "Han"))
       return true;
   return false;
 }
@@ -83,7 +86,8 @@ has_japanese (String s)
 static bool
 is_exception (String s, size_t at, bool *allowed)
 {
-  uint32_t cp = s.cp[at], before = at > 0 ? s.cp[at - 1] : 0, after = at + 1 < s.len ? s.cp[at + 1] : 0;
+  uint32_t cp = s.cp[at], before = at > 0 ? s.cp[at - 1] : 0,
+           after = at + 1 < s.len ? s.cp[at + 1] : 0;
 
   if (in_range (cp, 0x0660, 0x0669)) { /* Arabic-Indic digits and */
     *allowed = !has_any_in (s, 0x06f0, 0x06f9);
@@ -148,7 +152,8 @@ has_compat (uint32_t cp)
 static bool
 is_old_hangul_jamo (uint32_t cp)
 {
-  int type = uc_graphemeclusterbreak_property (cp); /* for these three, the same as Hangul_Syllable_Type */
+  int type = uc_graphemeclusterbreak_property (
+      cp); /* for these three, the same as Hangul_Syllable_Type */
   return type == GBP_L || type == GBP_V || type == GBP_T;
 }
 
@@ -156,8 +161,9 @@ is_old_hangul_jamo (uint32_t cp)
 static bool
 is_allowed (String s, size_t at)
 {
-  static const uint32_t valid = UC_CATEGORY_MASK_L | UC_CATEGORY_MASK_M | UC_CATEGORY_MASK_N | UC_CATEGORY_MASK_P
-      | UC_CATEGORY_MASK_S | UC_CATEGORY_MASK_Zs;
+  static const uint32_t valid = UC_CATEGORY_MASK_L | UC_CATEGORY_MASK_M
+                                | UC_CATEGORY_MASK_N | UC_CATEGORY_MASK_P
+                                | UC_CATEGORY_MASK_S | UC_CATEGORY_MASK_Zs;
   uint32_t cp = s.cp[at];
   bool allowed;
 
@@ -169,8 +175,10 @@ is_allowed (String s, size_t at)
     return true;
   if (cp == ZWNJ || cp == ZWJ)
     return joiner_is_in_place (s, at);
-  if (is_old_hangul_jamo (cp) || uc_is_property_default_ignorable_code_point (cp)
-      || uc_is_property_not_a_character (cp) || uc_is_general_category_withtable (cp, UC_CATEGORY_MASK_Cc))
+  if (is_old_hangul_jamo (cp)
+      || uc_is_property_default_ignorable_code_point (cp)
+      || uc_is_property_not_a_character (cp)
+      || uc_is_general_category_withtable (cp, UC_CATEGORY_MASK_Cc))
     return false;
   return uc_is_general_category_withtable (cp, valid) || has_compat (cp);
 }
@@ -178,7 +186,8 @@ is_allowed (String s, size_t at)
 /* RFC 8265, 4.2.2, on `s` of `len` code points: the additional mapping rule in place, then normalization to `nfc`,
  * which has room for MAX_GROWTH times as many. */
 static PrecisResult
-enforce (uint32_t *s, size_t len, uint32_t *nfc, uint8_t *utf8, size_t utf8_room, Secret **out)
+enforce (uint32_t *s, size_t len, uint32_t *nfc, uint8_t *utf8,
+    size_t utf8_room, Secret **out)
 {
   size_t nfc_len = MAX_GROWTH * len, out_len = utf8_room;
   PrecisResult result = PRECIS_FAILED;
@@ -188,7 +197,8 @@ enforce (uint32_t *s, size_t len, uint32_t *nfc, uint8_t *utf8, size_t utf8_room
       s[i] = ' ';
 
   /* Given enough room, both write to ours and allocate nothing. */
-  if (u32_normalize (UNINORM_NFC, s, len, nfc, &nfc_len) == nfc && u32_to_u8 (nfc, nfc_len, utf8, &out_len) == utf8) {
+  if (u32_normalize (UNINORM_NFC, s, len, nfc, &nfc_len) == nfc
+      && u32_to_u8 (nfc, nfc_len, utf8, &out_len) == utf8) {
     result = out_len > SECRET_MAX ? PRECIS_TOO_LONG : PRECIS_FAILED;
     *out = secret_copy (utf8, out_len);
     if (*out)
@@ -218,7 +228,8 @@ precis_opaque_string (const char *text, size_t len, Secret **out, size_t *bad)
     return PRECIS_FAILED;
   uint32_t *nfc = s + len;
   size_t count = len;
-  PrecisResult result = u8_to_u32 (utf8, len, s, &count) == s ? PRECIS_OK : PRECIS_FAILED;
+  PrecisResult result =
+      u8_to_u32 (utf8, len, s, &count) == s ? PRECIS_OK : PRECIS_FAILED;
 
   for (size_t i = 0; result == PRECIS_OK && i < count; i++)
     if (!is_allowed ((String){ s, count }, i)) {
@@ -227,7 +238,8 @@ precis_opaque_string (const char *text, size_t len, Secret **out, size_t *bad)
         *bad = i + 1;
     }
   if (result == PRECIS_OK)
-    result = enforce (s, count, nfc, (uint8_t *) (nfc + MAX_GROWTH * len), utf8_room, out);
+    result = enforce (
+        s, count, nfc, (uint8_t *) (nfc + MAX_GROWTH * len), utf8_room, out);
   sodium_free (s); /* wipes */
   return result;
 }

@@ -19,21 +19,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PRECIS_MAX_INPUT 4096 /* ours, in bytes; the result has at most SECRET_MAX */
+/* Ours, in bytes; the result has at most SECRET_MAX. */
+#define PRECIS_MAX_INPUT 4096
 
-typedef enum {
+typedef enum
+{
   PRECIS_OK,
-  PRECIS_EMPTY,    /* a password of no characters is none */
+  PRECIS_EMPTY, /* a password of no characters is none */
   PRECIS_TOO_LONG, /* more than PRECIS_MAX_INPUT bytes, or more than SECRET_MAX in the end */
   PRECIS_NOT_UTF8,
   PRECIS_DISALLOWED, /* a code point that the FreeformClass has not, or not in this place */
-  PRECIS_FAILED      /* memory is short */
+  PRECIS_FAILED /* memory is short */
 } PrecisResult;
 
 /* Prepares and enforces (RFC 8265, 4.2.1 and 4.2.2) `text`, UTF-8 of `len` bytes. With PRECIS_OK, `out` gets the
  * result, a new reference; otherwise NULL. With PRECIS_DISALLOWED, `bad`, unless NULL, gets the position of the first
  * code point refused, counted from 1 as a person would. */
-PrecisResult precis_opaque_string (const char *text, size_t len, Secret **out, size_t *bad);
+PrecisResult precis_opaque_string (
+    const char *text, size_t len, Secret **out, size_t *bad);
 
 /* The length of a password read from a file, without the one newline (LF or CR LF) that editors leave at the end. */
 size_t precis_trim_newline (const char *text, size_t len);

@@ -5,7 +5,8 @@
 
 #include "ext/sodium/precis.h"
 
-typedef struct {
+typedef struct
+{
   const char *in, *out; /* out: NULL when refused */
   gsize bad;            /* then: the position, or 0 for another reason */
   const char *why;
@@ -14,8 +15,10 @@ typedef struct {
 static const Example examples[] = {
   /* RFC 8265, 4.3 */
   { "correct horse battery staple", "correct horse battery staple", 0, "12" },
-  { "Correct Horse Battery Staple", "Correct Horse Battery Staple", 0, "13: case is kept" },
-  { "\u03c0\u00df\u00e5", "\u03c0\u00df\u00e5", 0, "14: letters that are not ASCII" },
+  { "Correct Horse Battery Staple", "Correct Horse Battery Staple", 0,
+      "13: case is kept" },
+  { "\u03c0\u00df\u00e5", "\u03c0\u00df\u00e5", 0,
+      "14: letters that are not ASCII" },
   { "Jack of \u2666s", "Jack of \u2666s", 0, "15: symbols" },
   { "foo\u1680bar", "foo bar", 0, "16: any other space becomes a space" },
   { "", NULL, 0, "17: empty" },
@@ -30,7 +33,8 @@ static const Example examples[] = {
   { "\ufb01", "\ufb01", 0, "a ligature (HasCompat) is kept, not taken apart" },
   { "\u00bd\u2167\u00b2", "\u00bd\u2167\u00b2", 0, "other numbers" },
   { "\U0001f512\U0001f511", "\U0001f512\U0001f511", 0, "emoji" },
-  { "\u05d0\u05d1 abc \u0627", "\u05d0\u05d1 abc \u0627", 0, "no rule of direction" },
+  { "\u05d0\u05d1 abc \u0627", "\u05d0\u05d1 abc \u0627", 0,
+      "no rule of direction" },
   { "\ud55c\uae00", "\ud55c\uae00", 0, "modern Hangul" },
 
   /* RFC 8264, 4.3.3 and section 8: what is refused */
@@ -52,7 +56,8 @@ static const Example examples[] = {
   { "\u303b", NULL, 1, "exception: vertical iteration mark" },
 
   /* RFC 5892, 2.6: exceptions that are allowed */
-  { "stra\u00dfe \u03c2 \u3007", "stra\u00dfe \u03c2 \u3007", 0, "sharp s, final sigma, zero" },
+  { "stra\u00dfe \u03c2 \u3007", "stra\u00dfe \u03c2 \u3007", 0,
+      "sharp s, final sigma, zero" },
 
   /* RFC 5892, appendix A: allowed between certain neighbours */
   { "l\u00b7l", "l\u00b7l", 0, "A.3" },
@@ -72,14 +77,18 @@ static const Example examples[] = {
   { "\u0661\u0662", "\u0661\u0662", 0, "A.8" },
   { "\u06f1\u06f2", "\u06f1\u06f2", 0, "A.9" },
   { "\u0661\u06f2", NULL, 1, "A.8 and A.9: not both" },
-  { "\u0915\u094d\u200c\u0937", "\u0915\u094d\u200c\u0937", 0, "A.1: non-joiner behind a virama" },
-  { "\u0646\u0645\u200c\u0622", "\u0646\u0645\u200c\u0622", 0, "A.1: non-joiner between joining letters" },
-  { "\u0645\u064e\u200c\u064e\u0622", "\u0645\u064e\u200c\u064e\u0622", 0, "A.1: ... with marks between" },
+  { "\u0915\u094d\u200c\u0937", "\u0915\u094d\u200c\u0937", 0,
+      "A.1: non-joiner behind a virama" },
+  { "\u0646\u0645\u200c\u0622", "\u0646\u0645\u200c\u0622", 0,
+      "A.1: non-joiner between joining letters" },
+  { "\u0645\u064e\u200c\u064e\u0622", "\u0645\u064e\u200c\u064e\u0622", 0,
+      "A.1: ... with marks between" },
   { "\u0627\u200c\u0645", NULL, 2, "A.1: alef joins nothing behind it" },
   { "\u0645\u200c", NULL, 2, "A.1: nothing behind" },
   { "\u200c\u0645", NULL, 1, "A.1: nothing in front" },
   { "a\u200cb", NULL, 2, "A.1: Latin" },
-  { "\u0915\u094d\u200d\u0937", "\u0915\u094d\u200d\u0937", 0, "A.2: joiner behind a virama" },
+  { "\u0915\u094d\u200d\u0937", "\u0915\u094d\u200d\u0937", 0,
+      "A.2: joiner behind a virama" },
   { "\u0646\u200d\u0645", NULL, 2, "A.2: joiner elsewhere" },
 };
 
@@ -88,7 +97,8 @@ GST_START_TEST (password_is_prepared_as_the_example_says)
   const Example *e = &examples[__i__];
   Secret *got = NULL;
   gsize bad = 0;
-  PrecisResult result = precis_opaque_string (e->in, strlen (e->in), &got, &bad);
+  PrecisResult result =
+      precis_opaque_string (e->in, strlen (e->in), &got, &bad);
 
   if (!e->out) {
     fail_unless (got == NULL);
@@ -96,14 +106,18 @@ GST_START_TEST (password_is_prepared_as_the_example_says)
     fail_unless_equals_uint64 (bad, e->bad);
     return;
   }
-  fail_unless (result == PRECIS_OK, "%s: refused with %d at %u", e->why, result, (guint) bad);
+  fail_unless (result == PRECIS_OK, "%s: refused with %d at %u", e->why,
+      result, (guint) bad);
   fail_unless_equals_uint64 (secret_len (got), strlen (e->out));
-  fail_unless (memcmp (secret_bytes (got), e->out, strlen (e->out)) == 0, "%s", e->why);
+  fail_unless (
+      memcmp (secret_bytes (got), e->out, strlen (e->out)) == 0, "%s", e->why);
 
   /* What was prepared is prepared: a second time changes nothing. */
   Secret *again = NULL;
   fail_unless_equals_int (
-      precis_opaque_string ((const char *) secret_bytes (got), secret_len (got), &again, NULL), PRECIS_OK);
+      precis_opaque_string (
+          (const char *) secret_bytes (got), secret_len (got), &again, NULL),
+      PRECIS_OK);
   fail_unless (secret_equal (got, again));
   secret_unref (got);
   secret_unref (again);
@@ -112,12 +126,16 @@ GST_END_TEST;
 
 GST_START_TEST (bytes_that_are_not_utf8_are_refused)
 {
-  static const char *const wrong[] = { "\xff", "a\xc3", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80",
-    "\xf4\x90\x80\x80", "\x80", "\xf8\x88\x80\x80\x80" };
+  static const char *const wrong[] = { "\xff", "a\xc3", "\xc0\xaf",
+    "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x80",
+    "\xf8\x88\x80\x80\x80" };
   Secret *got;
   for (guint i = 0; i < G_N_ELEMENTS (wrong); i++)
-    fail_unless_equals_int (precis_opaque_string (wrong[i], strlen (wrong[i]), &got, NULL), PRECIS_NOT_UTF8);
-  fail_unless_equals_int (precis_opaque_string ("a\0b", 3, &got, NULL), PRECIS_DISALLOWED);
+    fail_unless_equals_int (
+        precis_opaque_string (wrong[i], strlen (wrong[i]), &got, NULL),
+        PRECIS_NOT_UTF8);
+  fail_unless_equals_int (
+      precis_opaque_string ("a\0b", 3, &got, NULL), PRECIS_DISALLOWED);
 }
 GST_END_TEST;
 
@@ -127,11 +145,18 @@ GST_START_TEST (lengths_are_bounded_before_and_after)
   Secret *got;
 
   memset (text, 'a', sizeof text);
-  fail_unless_equals_int (precis_opaque_string (text, SECRET_MAX, &got, NULL), PRECIS_OK);
+  fail_unless_equals_int (
+      precis_opaque_string (text, SECRET_MAX, &got, NULL), PRECIS_OK);
   secret_unref (got);
-  fail_unless_equals_int (precis_opaque_string (text, SECRET_MAX + 1, &got, NULL), PRECIS_TOO_LONG);
-  fail_unless_equals_int (precis_opaque_string (text, PRECIS_MAX_INPUT, &got, NULL), PRECIS_TOO_LONG);
-  fail_unless_equals_int (precis_opaque_string (text, PRECIS_MAX_INPUT + 1, &got, NULL), PRECIS_TOO_LONG);
+  fail_unless_equals_int (
+      precis_opaque_string (text, SECRET_MAX + 1, &got, NULL),
+      PRECIS_TOO_LONG);
+  fail_unless_equals_int (
+      precis_opaque_string (text, PRECIS_MAX_INPUT, &got, NULL),
+      PRECIS_TOO_LONG);
+  fail_unless_equals_int (
+      precis_opaque_string (text, PRECIS_MAX_INPUT + 1, &got, NULL),
+      PRECIS_TOO_LONG);
   fail_unless (got == NULL);
 
   /* Composition makes 1,536 bytes 1,024: what counts is the result. U+0390 in three pieces, and U+1D160, which
@@ -139,17 +164,20 @@ GST_START_TEST (lengths_are_bounded_before_and_after)
   GString *s = g_string_new (NULL);
   for (int i = 0; i < 200; i++)
     g_string_append (s, "\u03b9\u0308\u0301");
-  fail_unless_equals_int (precis_opaque_string (s->str, s->len, &got, NULL), PRECIS_OK);
+  fail_unless_equals_int (
+      precis_opaque_string (s->str, s->len, &got, NULL), PRECIS_OK);
   fail_unless_equals_uint64 (secret_len (got), 400);
   secret_unref (got);
   g_string_truncate (s, 0);
   for (int i = 0; i < 85; i++)
     g_string_append (s, "\U0001d160");
-  fail_unless_equals_int (precis_opaque_string (s->str, s->len, &got, NULL), PRECIS_OK);
+  fail_unless_equals_int (
+      precis_opaque_string (s->str, s->len, &got, NULL), PRECIS_OK);
   fail_unless_equals_uint64 (secret_len (got), 85 * 12);
   secret_unref (got);
   g_string_append (s, "\U0001d160");
-  fail_unless_equals_int (precis_opaque_string (s->str, s->len, &got, NULL), PRECIS_TOO_LONG);
+  fail_unless_equals_int (
+      precis_opaque_string (s->str, s->len, &got, NULL), PRECIS_TOO_LONG);
   g_string_free (s, TRUE);
 }
 GST_END_TEST;
@@ -172,7 +200,8 @@ precis_suite (void)
   TCase *tc = tcase_create ("general");
 
   suite_add_tcase (suite, tc);
-  tcase_add_loop_test (tc, password_is_prepared_as_the_example_says, 0, G_N_ELEMENTS (examples));
+  tcase_add_loop_test (tc, password_is_prepared_as_the_example_says, 0,
+      G_N_ELEMENTS (examples));
   tcase_add_test (tc, bytes_that_are_not_utf8_are_refused);
   tcase_add_test (tc, lengths_are_bounded_before_and_after);
   tcase_add_test (tc, file_loses_one_newline);

@@ -14,12 +14,14 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 static void
 must_be_the_same (const Writer *w, const uint8_t *data, size_t size)
 {
-  if (w->failed || writer_len (w) != size || (size > 0 && memcmp (w->start, data, size) != 0))
+  if (w->failed || writer_len (w) != size
+      || (size > 0 && memcmp (w->start, data, size) != 0))
     abort ();
 }
 
 static void
-parse_in_the_clear (unsigned what, Reader in, uint8_t *room, const uint8_t *data, size_t size)
+parse_in_the_clear (
+    unsigned what, Reader in, uint8_t *room, const uint8_t *data, size_t size)
 {
   Writer w = writer_init (room, size);
   DoorKnock knock;
@@ -42,7 +44,8 @@ parse_in_the_clear (unsigned what, Reader in, uint8_t *room, const uint8_t *data
 }
 
 static void
-parse_in_a_box (unsigned what, Reader in, uint8_t *room, const uint8_t *data, size_t size)
+parse_in_a_box (
+    unsigned what, Reader in, uint8_t *room, const uint8_t *data, size_t size)
 {
   Writer w = writer_init (room, size);
   DoorProof proof;
@@ -64,7 +67,9 @@ parse_files (unsigned what, const uint8_t *data, size_t size)
   Identity *identity;
   size_t bad, len;
 
-  if (what == 5 && identity_from_pem ((const char *) data, size, &identity) == IDENTITY_OK)
+  if (what == 5
+      && identity_from_pem ((const char *) data, size, &identity)
+             == IDENTITY_OK)
     identity_free (identity);
   if (what == 6) {
     Known *known = known_parse ((const char *) data, size, &bad);
@@ -72,7 +77,8 @@ parse_files (unsigned what, const uint8_t *data, size_t size)
       return;
     known_check (known, "name", print, NULL);
     known_forget (known, "name");
-    if (known_check (known, "name", print, NULL) != KNOWN_NEW || !known_add (known, "name", print)
+    if (known_check (known, "name", print, NULL) != KNOWN_NEW
+        || !known_add (known, "name", print)
         || known_check (known, "name", print, NULL) != KNOWN_SAME)
       abort ();
     const char *text = known_text (known, &len);

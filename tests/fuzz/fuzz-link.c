@@ -16,8 +16,10 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 
   if (link_parse ((const char *) data, size, &link) != LINK_OK)
     return 0;
-  if (!link_format (&link, text) || link_parse (text, strlen (text), &again) != LINK_OK
-      || memcmp (&link, &again, sizeof link) != 0 || !link_known_name (&link, text))
+  if (!link_format (&link, text)
+      || link_parse (text, strlen (text), &again) != LINK_OK
+      || memcmp (&link, &again, sizeof link) != 0
+      || !link_known_name (&link, text))
     abort ();
   return 0;
 }
