@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define BOX_NONCE_LEN 24
-#define BOX_TAG_LEN 16
 #define BOX_KEY_LEN 32
 
 bool
@@ -379,35 +378,32 @@ hash_transcript (const DoorTranscript *transcript, const HashPart *parts,
   return !w.failed;
 }
 
-/* The one key of one box, set up in guarded memory. */
-static Aead *
-box_aead (const uint8_t *isk, const char *label)
+/* The one key of one box. The caller wipes it. */
+static void
+derive_box_key (const uint8_t *isk, const char *label, uint8_t *key)
 {
-  uint8_t prk[HASH_MAX_LEN], key[BOX_KEY_LEN];
+  uint8_t prk[HASH_MAX_LEN];
 
   hkdf_extract (HASH_SHA512, NULL, 0, isk, CPACE_ISK_LEN, prk);
   hkdf_expand (
-      HASH_SHA512, prk, HASH_MAX_LEN, label, strlen (label), key, sizeof key);
-  Aead *aead = aead_new (AEAD_XCHACHA20_POLY1305, key, BOX_TAG_LEN);
+      HASH_SHA512, prk, HASH_MAX_LEN, label, strlen (label), key, BOX_KEY_LEN);
   sodium_memzero (prk, sizeof prk);
-  sodium_memzero (key, sizeof key);
-  return aead;
 }
 
 static bool
 seal_box (const uint8_t *isk, const char *label, const uint8_t *aad,
     const uint8_t *nonce, const uint8_t *content, size_t len, uint8_t *box)
 {
-  Aead *aead = box_aead (isk, label);
-  if (!aead)
-    return false;
+  uint8_t key[BOX_KEY_LEN];
+
   if (nonce)
     memcpy (box, nonce, BOX_NONCE_LEN);
   else
     randombytes_buf (box, BOX_NONCE_LEN);
-  bool ok = aead_seal (aead, box, aad, crypto_hash_sha512_BYTES, content, len,
-      box + BOX_NONCE_LEN);
-  aead_free (aead);
+  derive_box_key (isk, label, key);
+  bool ok = aead_seal_once (AEAD_XCHACHA20_POLY1305, key, box, aad,
+      crypto_hash_sha512_BYTES, content, len, box + BOX_NONCE_LEN);
+  sodium_memzero (key, sizeof key);
   return ok;
 }
 
@@ -415,14 +411,15 @@ static bool
 open_box (const uint8_t *isk, const char *label, const uint8_t *aad,
     const uint8_t *box, size_t box_len, uint8_t *content)
 {
+  uint8_t key[BOX_KEY_LEN];
+
   if (box_len < DOOR_BOX_OVERHEAD)
     return false;
-  Aead *aead = box_aead (isk, label);
-  if (!aead)
-    return false;
-  bool ok = aead_open (aead, box, aad, crypto_hash_sha512_BYTES,
-      box + BOX_NONCE_LEN, box_len - BOX_NONCE_LEN, content);
-  aead_free (aead);
+  derive_box_key (isk, label, key);
+  bool ok = aead_open_once (AEAD_XCHACHA20_POLY1305, key, box, aad,
+      crypto_hash_sha512_BYTES, box + BOX_NONCE_LEN, box_len - BOX_NONCE_LEN,
+      content);
+  sodium_memzero (key, sizeof key);
   return ok;
 }
 

@@ -7,8 +7,8 @@
  *   H -> J  admit  Tb, boxH { SHA-256(Welcome), tracks } or { refused }
  *
  * Ya, Yb, Ta, Tb and ISK are CPace's (cpace.h); this file has the associated data, the signatures, the boxes, and the
- * chain by which a host who is not the one in the link shows that it was named. Pure functions on the caller's memory;
- * nothing here allocates but the box's cipher. lv() is lv.h's; integers are big-endian.
+ * chain by which a host who is not the one in the link shows that it was named. Pure functions on the caller's memory:
+ * nothing here allocates. lv() is lv.h's; integers are big-endian.
  *
  * A parser takes a Reader over the whole field; it gives false, with `out` as it was, for anything but exactly what its
  * writer writes.

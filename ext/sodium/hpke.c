@@ -309,16 +309,34 @@ hpke_context_export (const HpkeContext *context, const void *exporter_context,
       exporter_context, exporter_context_len, out, len);
 }
 
+/* What both single-shot functions need of the key schedule: the first nonce is the base nonce itself (5.2). */
+static bool
+schedule_once (HpkeAead aead, uint8_t *shared_secret, const void *info,
+    size_t info_len, AeadAlgorithm *algorithm, Schedule *out)
+{
+  SuiteId suite = hpke_suite_id (aead);
+  bool ok = find_aead (aead, algorithm)
+            && run_key_schedule (&suite, aead_key_len (*algorithm),
+                shared_secret, info, info_len, out);
+  sodium_memzero (shared_secret, NH);
+  return ok;
+}
+
 bool
 hpke_seal (HpkeAead aead, const uint8_t *public_key, const uint8_t *seed,
     const void *info, size_t info_len, const void *aad, size_t aad_len,
     const void *pt, size_t pt_len, uint8_t *enc, uint8_t *ct)
 {
-  HpkeContext *context =
-      hpke_sender (aead, public_key, seed, info, info_len, enc);
-  bool ok =
-      context && hpke_context_seal (context, aad, aad_len, pt, pt_len, ct);
-  hpke_context_free (context);
+  uint8_t shared_secret[NH];
+  AeadAlgorithm algorithm;
+  Schedule schedule;
+
+  bool ok = encap (public_key, seed, enc, shared_secret)
+            && schedule_once (
+                aead, shared_secret, info, info_len, &algorithm, &schedule)
+            && aead_seal_once (algorithm, schedule.key, schedule.base_nonce,
+                aad, aad_len, pt, pt_len, ct);
+  sodium_memzero (&schedule, sizeof schedule);
   return ok;
 }
 
@@ -328,10 +346,15 @@ hpke_open (HpkeAead aead, const uint8_t *private_key,
     size_t info_len, const void *aad, size_t aad_len, const void *ct,
     size_t ct_len, uint8_t *pt)
 {
-  HpkeContext *context =
-      hpke_receiver (aead, private_key, public_key, enc, info, info_len);
-  bool ok =
-      context && hpke_context_open (context, aad, aad_len, ct, ct_len, pt);
-  hpke_context_free (context);
+  uint8_t shared_secret[NH];
+  AeadAlgorithm algorithm;
+  Schedule schedule;
+
+  bool ok = decap (private_key, public_key, enc, shared_secret)
+            && schedule_once (
+                aead, shared_secret, info, info_len, &algorithm, &schedule)
+            && aead_open_once (algorithm, schedule.key, schedule.base_nonce,
+                aad, aad_len, ct, ct_len, pt);
+  sodium_memzero (&schedule, sizeof schedule);
   return ok;
 }
