@@ -8,9 +8,6 @@
 #include <sodium.h>
 #include <string.h>
 
-/* More than any call from here takes. */
-#define STACK_OF_LIBRARIES 8192
-
 struct Aead
 {
   AeadAlgorithm algorithm;
@@ -232,8 +229,6 @@ end_once (Aead *aead)
   if (aead->gcm)
     gnutls_aead_cipher_deinit (aead->gcm);
   sodium_memzero (aead, sizeof *aead);
-  /* libsodium's HChaCha20 leaves the key where its frame was. */
-  sodium_stackzero (STACK_OF_LIBRARIES);
 }
 
 bool

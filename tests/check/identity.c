@@ -85,6 +85,10 @@ GST_START_TEST (other_keys_are_named_for_what_they_are)
         IDENTITY_MALFORMED },
     { "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n",
         IDENTITY_MALFORMED },
+    /* RFC 8410, 3: "the parameters MUST be absent"; here they are NULL. */
+    { "-----BEGIN PRIVATE KEY-----\nMDACAQAwBwYDK2VwBQAEIgQg1O5y2/kTWErVttjx92n4rTr+fCjL8dT74Jeoj0R1WEI=\n"
+      "-----END PRIVATE KEY-----\n",
+        IDENTITY_MALFORMED },
     { "-----BEGIN PRIVATE KEY-----\n!\n-----END PRIVATE KEY-----\n",
         IDENTITY_MALFORMED },
   };
