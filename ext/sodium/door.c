@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "door.h"
 
-#include "aead.h"
+#include "aead_once.h"
 #include "hkdf.h"
 #include "lv.h"
 

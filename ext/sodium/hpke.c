@@ -2,6 +2,7 @@
 #include "hpke.h"
 
 #include "aead.h"
+#include "aead_once.h"
 #include "hkdf.h"
 #include "writer.h"
 

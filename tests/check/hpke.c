@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "pure.h"
 
-#include "ext/sodium/aead.h"
+#include "ext/sodium/aead_once.h"
 #include "ext/sodium/hpke.h"
 
 static JsonArray *vectors;
