@@ -205,7 +205,7 @@ GST_START_TEST (whole_list_in_whole_list_out)
     guint16 start = (guint16) (1 + 20 * shared);
     GstBufferList *list = list_of (make_protected, sender, start, 16);
     gst_buffer_list_insert (
-        list, 3, gst_buffer_new_allocate (NULL, 40, NULL)); /* not even RTP */
+        list, 3, gst_buffer_new_memdup ("not even RTP", 12));
     gst_buffer_list_insert (
         list, 9, gst_buffer_copy_deep (gst_buffer_list_get (list, 0)));
     GstBuffer *before = gst_buffer_copy_deep (gst_buffer_list_get (list, 0));
