@@ -56,13 +56,21 @@ hash_len (Hash hash)
 }
 
 void
-hmac (Hash hash, const void *key, size_t key_len, const void *msg,
-    size_t msg_len, uint8_t *out)
+hmac_parts (Hash hash, const void *key, size_t key_len, const HashPart *parts,
+    size_t count, uint8_t *out)
 {
   Hmac h;
   hmac_begin (&h, hash, key, key_len);
-  hmac_add (&h, msg, msg_len);
+  for (size_t i = 0; i < count; i++)
+    hmac_add (&h, parts[i].bytes, parts[i].len);
   hmac_end (&h, out);
+}
+
+void
+hmac (Hash hash, const void *key, size_t key_len, const void *msg,
+    size_t msg_len, uint8_t *out)
+{
+  hmac_parts (hash, key, key_len, &(HashPart){ msg, msg_len }, 1, out);
 }
 
 void
