@@ -971,6 +971,17 @@ on_tick (gpointer user)
   return G_SOURCE_CONTINUE;
 }
 
+static const char *
+loopback_hint (void)
+{
+  GList *ips = nice_interfaces_get_local_ips (FALSE);
+  gboolean none = ips == NULL;
+  g_list_free_full (ips, g_free);
+  return none
+             ? "\nthis machine has no interface that is up: only loopback was offered"
+             : "";
+}
+
 static void
 on_probed (const char *report, gpointer user)
 {
@@ -980,7 +991,8 @@ on_probed (const char *report, gpointer user)
   g_autofree char *text =
       g_strdup_printf ("No connection to the far end within %u s.",
           agent->config.connect_timeout);
-  fail (agent, text, report);
+  g_autofree char *detail = g_strconcat (report, loopback_hint (), NULL);
+  fail (agent, text, detail);
 }
 
 static gboolean
@@ -992,18 +1004,19 @@ on_connect_deadline (gpointer user)
     return G_SOURCE_REMOVE;
   if (!agent->pending) {
     fail (agent,
-        "No network address to offer: this machine has no interface that is up.",
-        "bring an interface up, or name an address of this machine in \"bind-address\"");
+        "No network address to offer: none of this machine's could be bound.",
+        "bring an interface up, name an address of this machine in \"bind-address\", or widen the port range");
   } else if (!agent->remote.ufrag[0]) {
     g_autofree char *text = g_strdup_printf (
         "No description of the far end came within %u s: start the other side, "
         "and check that it writes what this side reads.",
         agent->config.connect_timeout);
     g_autofree char *detail = g_strdup_printf (
-        "waited for %s%s; \"connect-timeout\" changes how long",
+        "waited for %s%s; \"connect-timeout\" changes how long%s",
         agent->config.remote_location ? "the file "
                                       : "the property \"remote-description\"",
-        agent->config.remote_location ? agent->config.remote_location : "");
+        agent->config.remote_location ? agent->config.remote_location : "",
+        loopback_hint ());
     fail (agent, text, detail);
   } else {
     g_autofree IceDescription *own = g_new (IceDescription, 1);

@@ -188,9 +188,6 @@ candidate_from_nice (const NiceCandidate *c, IceCandidate *out)
   out->priority = c->priority;
   out->type = type_from_nice (c->type);
   ice_address_from_nice (&c->addr, &out->address);
-  /* RFC 6544, 4.5: an active candidate has no port of its own; 9 (discard) stands for it. */
-  if (out->transport == ICE_TCP_ACTIVE)
-    out->address.port = 9;
   if (out->type != ICE_HOST)
     ice_address_from_nice (&c->base_addr, &out->related);
 }
@@ -653,8 +650,13 @@ ice_link_describe (IceLink *link, IceDescription *out)
        i = i->next) {
     const NiceCandidate *c = i->data;
     /* RFC 8445, 7.3.1.3: peer-reflexive candidates are learnt, not told. */
-    if (c->type != NICE_CANDIDATE_TYPE_PEER_REFLEXIVE)
-      candidate_from_nice (c, &out->candidates[out->n_candidates++]);
+    if (c->type == NICE_CANDIDATE_TYPE_PEER_REFLEXIVE)
+      continue;
+    IceCandidate *candidate = &out->candidates[out->n_candidates++];
+    candidate_from_nice (c, candidate);
+    /* RFC 6544, 4.5: an active candidate has no port of its own; 9 (discard) stands for it. */
+    if (candidate->transport == ICE_TCP_ACTIVE)
+      candidate->address.port = 9;
   }
   g_slist_free_full (locals, (GDestroyNotify) nice_candidate_free);
 }

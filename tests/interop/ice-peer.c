@@ -26,7 +26,8 @@ static void G_GNUC_PRINTF (1, 2) say (const char *format, ...)
   text = g_strdup_vprintf (format, args);
   va_end (args);
   g_strdelimit (text, "\n", ';');
-  printf ("%" G_GINT64_FORMAT " %s\n", (g_get_monotonic_time () - start) / 1000, text);
+  printf ("%" G_GINT64_FORMAT " %s\n",
+      (g_get_monotonic_time () - start) / 1000, text);
   fflush (stdout);
 }
 
@@ -113,7 +114,8 @@ main (int argc, char **argv)
       "videotestsrc is-live=true pattern=ball ! video/x-raw,width=160,height=120,framerate=30/1 ! "
       "vp8enc deadline=1 keyframe-max-dist=15 ! rtpvp8pay ! icetransport name=t %s  t.src ! "
       "application/x-rtp,media=video,clock-rate=90000,encoding-name=VP8 ! rtpjitterbuffer latency=50 ! rtpvp8depay ! "
-      "vp8dec ! fakesink name=s signal-handoffs=true sync=false async=false", argv[1]);
+      "vp8dec ! fakesink name=s signal-handoffs=true sync=false async=false",
+      argv[1]);
 
   start = g_get_monotonic_time ();
   pipeline = gst_parse_launch (line, &error);
@@ -133,7 +135,8 @@ main (int argc, char **argv)
   g_unix_signal_add (SIGUSR1, on_usr1, NULL);
   g_unix_signal_add (SIGUSR2, on_usr2, NULL);
 
-  if (gst_element_set_state (pipeline, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE)
+  if (gst_element_set_state (pipeline, GST_STATE_PLAYING)
+      == GST_STATE_CHANGE_FAILURE)
     failed = 1;
   g_main_loop_run (loop);
   say_stats ();
