@@ -376,12 +376,18 @@ conclave_ice_transport_receive (gpointer user)
     if (g_atomic_int_get (&receiver->stop))
       break;
     round = (Round){ .now = running_time (self) };
-    take_from_sockets (self, &round, sources, fds);
-    if (woken)
+    if (woken) { /* perhaps because there are other sources, which what is on the sockets comes from */
+      IceSources *fresh = ice_agent_ref_sources (self->agent);
+      gboolean others = fresh != sources;
+      ice_sources_unref (fresh);
       take_from_queue (self, &round);
+      if (!others)
+        take_from_sockets (self, &round, sources, fds);
+      push_round (self, &round);
+      break;
+    }
+    take_from_sockets (self, &round, sources, fds);
     push_round (self, &round);
-    if (woken)
-      break; /* the sources may be others now */
     if (gst_task_get_state (GST_PAD_TASK (pad)) != GST_TASK_STARTED)
       break;
   }

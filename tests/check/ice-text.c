@@ -34,8 +34,8 @@ written (const IceDescription *description)
   return text;
 }
 
-/* RFC 8840, 9.2, Figure 10: the example of the media type, of which the first section is ours. */
-static const char rfc8840_example[] =
+/* A description as RFC 8840, 9 has it, with the credentials and addresses that the RFCs use; the first section is ours. */
+static const char fragment[] =
     "a=ice-pwd:asd88fgpdd777uzjYhagZg\r\n"
     "a=ice-ufrag:8hhY\r\n"
     "m=audio 9 RTP/AVP 0\r\n"
@@ -52,11 +52,11 @@ static const char rfc8840_example[] =
     "a=candidate:1 1 UDP 2130706432 2001:db8:a0b:12f0::1 6000 typ host\r\n"
     "a=end-of-candidates\r\n";
 
-GST_START_TEST (the_example_of_rfc_8840_is_understood)
+GST_START_TEST (a_description_of_rfc_8840_is_understood)
 {
   char text[ICE_ADDRESS_TEXT];
 
-  fail_unless_equals_int (parse (rfc8840_example), ICE_PARSE_OK);
+  fail_unless_equals_int (parse (fragment), ICE_PARSE_OK);
   fail_unless_equals_string (d.ufrag, "8hhY");
   fail_unless_equals_string (d.pwd, "asd88fgpdd777uzjYhagZg");
   fail_unless (d.end_of_candidates);
@@ -207,7 +207,7 @@ GST_END_TEST
 GST_START_TEST (a_description_beyond_the_limit_is_refused)
 {
   g_autofree char *text = g_strnfill (ICE_MAX_DESCRIPTION + 1, '\n');
-  memcpy (text, rfc8840_example, sizeof rfc8840_example - 1);
+  memcpy (text, fragment, sizeof fragment - 1);
   fail_unless_equals_int (ice_description_parse (text, ICE_MAX_DESCRIPTION, &d), ICE_PARSE_OK);
   fail_unless_equals_int (ice_description_parse (text, ICE_MAX_DESCRIPTION + 1, &d), ICE_PARSE_TOO_LONG);
 }
@@ -238,7 +238,7 @@ GST_END_TEST
 GST_START_TEST (what_is_written_is_read_again)
 {
   static IceDescription before;
-  fail_unless_equals_int (parse (rfc8840_example), ICE_PARSE_OK);
+  fail_unless_equals_int (parse (fragment), ICE_PARSE_OK);
   before = d;
   before.skipped = 0;
   before.trickle = true;
@@ -359,7 +359,7 @@ ice_text_suite (void)
   TCase *u = tcase_create ("servers");
 
   suite_add_tcase (s, t);
-  tcase_add_test (t, the_example_of_rfc_8840_is_understood);
+  tcase_add_test (t, a_description_of_rfc_8840_is_understood);
   tcase_add_loop_test (t, candidates_of_the_rfcs_and_of_browsers_are_understood, 0, 7);
   tcase_add_loop_test (t, candidates_that_nobody_can_reach_are_refused, 0, 28);
   tcase_add_test (t, every_cut_of_a_candidate_is_refused_or_says_less);
