@@ -51,8 +51,10 @@ struct IceAgent
   GThread *thread;
 
   /* agent's thread */
-  IceLink *active;  /* carries media, or did so last */
-  IceLink *pending; /* being connected */
+  IceLink *active;   /* carries media, or did so last */
+  IceLink *pending;  /* being connected */
+  IceLink *retiring; /* the one before, that still receives */
+  GSource *retirement;
   GPtrArray *closing;
   GSource *tick;
   GSource *deadline;
@@ -77,7 +79,6 @@ struct IceAgent
   guint ticks;
   guint lost_ticks;
   guint failed_ticks;
-  guint n_closing;
 
   GMutex lock; /* guards all below; never held over a call out */
   IceState state;
@@ -183,6 +184,7 @@ update_sources (IceAgent *agent)
 
   add_source_link (sources, 0, agent->active);
   add_source_link (sources, 1, agent->pending);
+  add_source_link (sources, 2, agent->retiring);
   g_mutex_lock (&agent->lock);
   old = agent->sources;
   agent->sources = sources;
@@ -292,18 +294,13 @@ retire (IceAgent *agent, IceLink **link)
   ice_link_close (old, on_link_closed, agent);
 }
 
-typedef struct
-{
-  IceAgent *agent;
-  IceLink *link;
-} Retirement;
-
 static gboolean
-retire_later (gpointer user)
+on_retire (gpointer user)
 {
-  Retirement *r = user;
-  if (!r->agent->stopping)
-    ice_link_close (r->link, on_link_closed, r->agent);
+  IceAgent *agent = user;
+  clear_source (&agent->retirement);
+  retire (agent, &agent->retiring);
+  update_sources (agent);
   return G_SOURCE_REMOVE;
 }
 
@@ -311,8 +308,10 @@ static void
 on_link_changed (IceLink *link, gpointer user)
 {
   IceAgent *agent = user;
-  if (!agent->stopping && (link == agent->active || link == agent->pending))
-    sync_links (agent);
+  if (agent->stopping || (link != agent->active && link != agent->pending))
+    return;
+  update_sources (agent); /* peer-reflexive candidates may have been learnt */
+  sync_links (agent);
 }
 
 static void
@@ -615,13 +614,10 @@ promote_pending (IceAgent *agent)
 {
   if (agent->active) {
     /* The far end may still send over the old path for a moment. */
-    Retirement *r = g_new (Retirement, 1);
-    GSource *source = g_timeout_source_new (RETIRE_AFTER);
-    *r = (Retirement){ agent, agent->active };
-    g_ptr_array_add (agent->closing, agent->active);
-    g_source_set_callback (source, retire_later, r, g_free);
-    g_source_attach (source, agent->context);
-    g_source_unref (source);
+    clear_source (&agent->retirement);
+    retire (agent, &agent->retiring);
+    agent->retiring = g_steal_pointer (&agent->active);
+    agent->retirement = add_timeout (agent, RETIRE_AFTER, on_retire);
   }
   agent->active = g_steal_pointer (&agent->pending);
   agent->active_lost = FALSE;
@@ -1094,6 +1090,7 @@ close_all (IceAgent *agent)
   clear_source (&agent->tick);
   clear_source (&agent->deadline);
   clear_source (&agent->answer);
+  clear_source (&agent->retirement);
   g_clear_pointer (&agent->probe, ice_probe_free);
   g_clear_pointer (&agent->file, signal_file_free);
   if (agent->config.local_location && agent->local_description)
@@ -1102,11 +1099,8 @@ close_all (IceAgent *agent)
   set_route (agent, NULL);
   retire (agent, &agent->pending);
   retire (agent, &agent->active);
+  retire (agent, &agent->retiring);
 
-  for (guint i = 0; i < agent->closing->len;
-       i++) /* those that were to receive a little longer */
-    ice_link_close (
-        g_ptr_array_index (agent->closing, i), on_link_closed, agent);
   g_source_set_callback (wait, on_close_wait, &late, NULL);
   g_source_attach (wait, agent->context);
   while (agent->closing->len > 0 && !late)

@@ -29,15 +29,19 @@ typedef struct
   socklen_t to_len;
 } IceRoute;
 
+#define ICE_MAX_LINKS                                                         \
+  3 /* the one in use, the one before, the one that is being connected */
+
 /* Where packets come from: media sockets of the links that live. */
 typedef struct
 {
   gatomicrefcount refs;
-  IceLink *links[2];
-  UdpPath *paths[2 * ICE_MAX_PATHS];
-  IceLink *path_links[2 * ICE_MAX_PATHS]; /* borrowed from `links` */
+  IceLink *links[ICE_MAX_LINKS];
+  UdpPath *paths[ICE_MAX_LINKS * ICE_MAX_PATHS];
+  IceLink
+      *path_links[ICE_MAX_LINKS * ICE_MAX_PATHS]; /* borrowed from `links` */
   guint n_paths;
-  IceAddress from[2 * ICE_MAX_CANDIDATES];
+  IceAddress from[ICE_MAX_LINKS * ICE_MAX_CANDIDATES];
   guint n_from;
 } IceSources;
 

@@ -18,13 +18,25 @@
 #define POOLED_SIZE                                                           \
   1500 /* packets up to here come from the pool; an Ethernet frame's worth */
 #define POOLED_BUFFERS 256 /* kept ready */
+#define EARLY_PACKETS 64
+#define EARLY_TIME (500 * GST_MSECOND)
 #define QUEUE_PACKETS 2048 /* from libnice; at 1,200 bytes 2.4 MB */
+
+/* The far end may be connected before its candidates are known here: a check is answered to whoever has the password,
+ * and the description may still be on its way. Its first packets are worth a short wait. */
+typedef struct
+{
+  GstBuffer *buffer;
+  IceAddress from;
+  GstClockTime at;
+} EarlyPacket;
 
 void
 conclave_ice_receiver_init (IceReceiver *receiver)
 {
   g_mutex_init (&receiver->lock);
   g_queue_init (&receiver->queue);
+  g_queue_init (&receiver->early);
   receiver->wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
 
@@ -79,6 +91,11 @@ conclave_ice_receiver_release (ConclaveIceTransport *self)
     gst_buffer_pool_set_active (receiver->pool, FALSE);
   gst_clear_object (&receiver->pool);
   g_clear_pointer (&receiver->inbox, udp_inbox_free);
+  for (EarlyPacket *early; (early = g_queue_pop_head (&receiver->early));
+       g_free (early)) {
+    gst_buffer_unref (early->buffer);
+    receiver->unknown_source++;
+  }
   receiver->started = receiver->segment_sent = FALSE;
 }
 
@@ -127,12 +144,10 @@ conclave_ice_transport_arrived (const guint8 *bytes, gsize size, gpointer user)
 }
 
 static gboolean
-is_known (const IceSources *sources, const struct sockaddr_storage *from)
+is_known (const IceSources *sources, const IceAddress *from)
 {
-  IceAddress address;
-  ice_address_from_sockaddr (from, &address);
   for (guint i = 0; i < sources->n_from; i++)
-    if (ice_address_equal (&sources->from[i], &address))
+    if (ice_address_equal (&sources->from[i], from))
       return TRUE;
   return FALSE;
 }
@@ -159,12 +174,52 @@ add_to_round (Round *round, GstBuffer *buffer)
 }
 
 static void
+drop_early (ConclaveIceTransport *self, Round *round)
+{
+  EarlyPacket *early = g_queue_pop_head (&self->receiver.early);
+  gst_buffer_unref (early->buffer);
+  g_free (early);
+  round->unknown_source++;
+}
+
+static void
+keep_early (ConclaveIceTransport *self, Round *round, const IceAddress *from,
+    GstBuffer *buffer)
+{
+  EarlyPacket *early = g_new (EarlyPacket, 1);
+  *early = (EarlyPacket){ buffer, *from, round->now };
+  g_queue_push_tail (&self->receiver.early, early);
+  while (self->receiver.early.length > EARLY_PACKETS)
+    drop_early (self, round);
+}
+
+static void
+take_early (
+    ConclaveIceTransport *self, Round *round, const IceSources *sources)
+{
+  GQueue *queue = &self->receiver.early;
+
+  for (guint n = queue->length; n > 0; n--) {
+    EarlyPacket *early = g_queue_peek_head (queue);
+    if (is_known (sources, &early->from)) {
+      add_to_round (round, early->buffer);
+      g_free (g_queue_pop_head (queue));
+    } else if (!GST_CLOCK_TIME_IS_VALID (round->now)
+               || round->now > early->at + EARLY_TIME)
+      drop_early (self, round);
+    else
+      g_queue_push_tail (queue, g_queue_pop_head (queue));
+  }
+}
+
+static void
 take_arrival (ConclaveIceTransport *self, Round *round,
     const IceSources *sources, IceLink *link, const UdpArrival *arrival,
     gboolean linked)
 {
-  guint n = (guint) ((arrival->size + arrival->segment - 1)
-                     / MAX (arrival->segment, 1));
+  gsize segment = MAX (arrival->segment, 1);
+  guint n = (guint) ((arrival->size + segment - 1) / segment);
+  IceAddress from;
 
   if (arrival->size == 0)
     return;
@@ -174,21 +229,22 @@ take_arrival (ConclaveIceTransport *self, Round *round,
     return;
   }
   round->packets += n;
-  /* Only who takes part in ICE is heard; who writes the address of another is SRTP's business. */
-  if (!is_known (sources, arrival->from)) {
-    round->unknown_source += n;
-    return;
-  }
   if (!linked) {
     round->not_linked += n;
     return;
   }
-  for (gsize at = 0; at < arrival->size; at += arrival->segment) {
-    gsize size = MIN (arrival->segment, arrival->size - at);
-    GstBuffer *buffer =
-        make_buffer (&self->receiver, arrival->bytes + at, size);
-    if (buffer)
+  /* Only who takes part in ICE is heard; who writes the address of another is SRTP's business. */
+  ice_address_from_sockaddr (arrival->from, &from);
+  gboolean known = is_known (sources, &from);
+  for (gsize at = 0; at < arrival->size; at += segment) {
+    GstBuffer *buffer = make_buffer (&self->receiver, arrival->bytes + at,
+        MIN (segment, arrival->size - at));
+    if (!buffer)
+      round->unknown_source++;
+    else if (known)
       add_to_round (round, buffer);
+    else
+      keep_early (self, round, &from, buffer);
   }
 }
 
@@ -359,10 +415,15 @@ conclave_ice_transport_receive (gpointer user)
   IceReceiver *receiver = &self->receiver;
   IceSources *sources = ice_agent_ref_sources (
       self->agent); /* the agent stays while the pad is active */
-  struct pollfd fds[2 * ICE_MAX_PATHS + 1];
+  struct pollfd fds[ICE_MAX_LINKS * ICE_MAX_PATHS + 1];
   Round round = { 0 };
   guint64 wakes;
 
+  if (receiver->early.length > 0) {
+    round.now = running_time (self);
+    take_early (self, &round, sources);
+    push_round (self, &round);
+  }
   fds[0] = (struct pollfd){ receiver->wake_fd, POLLIN, 0 };
   for (guint i = 0; i < sources->n_paths; i++)
     fds[i + 1] = (struct pollfd){ sources->paths[i]->fd, POLLIN, 0 };
@@ -381,8 +442,10 @@ conclave_ice_transport_receive (gpointer user)
       gboolean others = fresh != sources;
       ice_sources_unref (fresh);
       take_from_queue (self, &round);
-      if (!others)
+      if (!others) {
+        take_early (self, &round, sources);
         take_from_sockets (self, &round, sources, fds);
+      }
       push_round (self, &round);
       break;
     }

@@ -50,6 +50,8 @@ typedef struct
   GstBufferPool *pool;
   gboolean started; /* stream-start was pushed */
   gboolean segment_sent;
+  GQueue
+      early; /* of EarlyPacket: from an address that is not known, or not yet */
 
   GMutex lock;     /* guards all below */
   GQueue queue;    /* of GstBuffer that came through libnice */

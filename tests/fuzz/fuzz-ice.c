@@ -9,7 +9,8 @@
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
-#define ROOM (ICE_DESCRIPTION_ROOM + (ICE_MAX_CANDIDATES + 1) * ICE_CANDIDATE_ROOM)
+#define ROOM                                                                  \
+  (ICE_DESCRIPTION_ROOM + (ICE_MAX_CANDIDATES + 1) * ICE_CANDIDATE_ROOM)
 
 static void
 check_description (const char *text, size_t size)
@@ -21,7 +22,9 @@ check_description (const char *text, size_t size)
     return;
   Writer out = writer_init (again, sizeof again);
   ice_description_write (&out, &first);
-  if (out.failed || ice_description_parse (again, writer_len (&out), &second) != ICE_PARSE_OK)
+  if (out.failed
+      || ice_description_parse (again, writer_len (&out), &second)
+             != ICE_PARSE_OK)
     abort ();
   if (second.skipped != 0) /* what we write, we understand */
     abort ();
@@ -40,7 +43,9 @@ check_candidate (const char *text, size_t size)
     return;
   Writer out = writer_init (again, sizeof again);
   ice_candidate_write (&out, &first);
-  if (out.failed || ice_candidate_parse (again, writer_len (&out), &second) != ICE_PARSE_OK
+  if (out.failed
+      || ice_candidate_parse (again, writer_len (&out), &second)
+             != ICE_PARSE_OK
       || memcmp (&first, &second, sizeof first) != 0)
     abort ();
 }
@@ -50,11 +55,13 @@ check_servers (const char *text, size_t size)
 {
   IceServer list[ICE_MAX_SERVERS];
 
-  if (ice_stun_uri_parse (text, size, &list[0]) && (!list[0].host[0] || list[0].port == 0))
+  if (ice_stun_uri_parse (text, size, &list[0])
+      && (!list[0].host[0] || list[0].port == 0))
     abort ();
   int n = ice_turn_list_parse (text, size, list);
   for (int i = 0; i < n; i++) {
-    if (!list[i].host[0] || !list[i].user[0] || !list[i].password || list[i].port == 0)
+    if (!list[i].host[0] || !list[i].user[0] || !list[i].password
+        || list[i].port == 0)
       abort ();
     ice_server_clear (&list[i]);
   }
