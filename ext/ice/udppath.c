@@ -64,9 +64,12 @@ share_port (int media_fd, int nice_fd, const struct sockaddr *local,
     BPF_STMT (BPF_RET | BPF_K, TO_MEDIA),
     BPF_STMT (BPF_RET | BPF_K, TO_NICE),
   };
-  struct sock_fprog program = { sizeof code / sizeof code[0], code };
+  struct sock_fprog program;
   int one = 1;
 
+  memset (&program, 0, sizeof program);
+  program.len = sizeof code / sizeof code[0];
+  program.filter = code;
   /* The kernel looks at the flag of a bound socket only when another one binds. */
   return setsockopt (nice_fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) == 0
          && setsockopt (media_fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one)

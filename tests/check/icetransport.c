@@ -4,6 +4,7 @@
 #include <gst/check/gstcheck.h>
 #include <gst/check/gstharness.h>
 #include <glib/gstdio.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -495,7 +496,10 @@ GST_START_TEST (states_are_told_in_order_by_notify_and_message)
 
   GstMessage *message;
   gboolean pair = FALSE;
-  while ((message = gst_bus_pop_filtered (a.bus, GST_MESSAGE_ELEMENT))) {
+  while (n < G_N_ELEMENTS (want)) {
+    message = gst_bus_timed_pop_filtered (
+        a.bus, 10 * GST_SECOND, GST_MESSAGE_ELEMENT);
+    fail_unless (message != NULL);
     const GstStructure *s = gst_message_get_structure (message);
     if (gst_structure_has_name (s, "conclave-ice-state"))
       fail_unless_equals_string (
@@ -952,14 +956,12 @@ count_entries (const char *path)
   return n;
 }
 
+/* Bytes that malloc has given out: what the process keeps resident depends on how its arenas were used. */
 static gsize
-resident_kib (void)
+allocated_bytes (void)
 {
-  g_autofree char *text = NULL;
-  gsize pages = 0;
-  if (g_file_get_contents ("/proc/self/statm", &text, NULL, NULL))
-    sscanf (text, "%*u %zu", &pages);
-  return pages * (gsize) sysconf (_SC_PAGESIZE) / 1024;
+  struct mallinfo2 info = mallinfo2 ();
+  return info.uordblks + info.hblkhd;
 }
 
 GST_START_TEST (a_hundred_restarts_leave_no_descriptor_thread_or_memory)
@@ -967,9 +969,9 @@ GST_START_TEST (a_hundred_restarts_leave_no_descriptor_thread_or_memory)
   Side a, b;
   guint descriptors = 0, threads = 0;
   gsize memory = 0;
-  guint rounds = g_getenv ("CONCLAVE_SLOW")
-                     ? 20
-                     : 100; /* set where every step costs much more */
+  gboolean slow = g_getenv ("CONCLAVE_SLOW")
+                  != NULL; /* under valgrind, which finds leaks by itself */
+  guint rounds = slow ? 20 : 100;
 
   pair_init (&a, &b);
   for (guint round = 0; round < rounds; round++) {
@@ -998,15 +1000,17 @@ GST_START_TEST (a_hundred_restarts_leave_no_descriptor_thread_or_memory)
     if (round == rounds / 5) { /* caches are full by now */
       descriptors = count_entries ("/proc/self/fd");
       threads = count_entries ("/proc/self/task");
-      memory = resident_kib ();
+      memory = allocated_bytes ();
     }
   }
   fail_unless_equals_int (count_entries ("/proc/self/fd"), descriptors);
   fail_unless (
       count_entries ("/proc/self/task")
       <= threads + 1); /* a thread that is just ending may still be listed */
-  gsize grown = resident_kib () > memory ? resident_kib () - memory : 0;
-  fail_unless (grown < 2048, "%zu KiB more after %u rounds", grown, rounds);
+  /* GnuTLS, on which libnice draws transaction IDs, keeps 192 bytes for each thread that ever asked it for random
+   * numbers, until the process ends: some 900 bytes a round here. Anything of ours would be far more. */
+  gsize now = allocated_bytes (), grown = now > memory ? now - memory : 0;
+  fail_unless (slow || grown < rounds * 1536, "%zu bytes more after %u rounds", grown, rounds);
   side_clear (&a);
   side_clear (&b);
 }
