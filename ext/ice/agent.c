@@ -268,19 +268,20 @@ fail (IceAgent *agent, const char *text, const char *detail)
 
 /* Links. */
 
+/* What was counted on sockets that are about to go. */
+static void
+keep_kernel_drops (IceAgent *agent, IceLink *link)
+{
+  guint64 drops = ice_link_kernel_drops (link);
+  g_mutex_lock (&agent->lock);
+  agent->kernel_drops += drops;
+  g_mutex_unlock (&agent->lock);
+}
+
 static void
 on_link_closed (IceLink *link, gpointer user)
 {
   IceAgent *agent = user;
-  guint n;
-  UdpPath *paths = ice_link_paths (link, &n);
-  guint64 drops = 0;
-
-  for (guint i = 0; i < n; i++)
-    drops += udp_path_overflows (&paths[i]);
-  g_mutex_lock (&agent->lock);
-  agent->kernel_drops += drops;
-  g_mutex_unlock (&agent->lock);
   g_ptr_array_remove (agent->closing, link);
 }
 
@@ -290,6 +291,7 @@ retire (IceAgent *agent, IceLink **link)
   IceLink *old = g_steal_pointer (link);
   if (!old)
     return;
+  keep_kernel_drops (agent, old);
   g_ptr_array_add (agent->closing, old); /* takes the reference */
   ice_link_close (old, on_link_closed, agent);
 }
@@ -1283,8 +1285,9 @@ ice_agent_get_stats (IceAgent *agent, IceAgentStats *out)
   IceSources *sources = ice_agent_ref_sources (agent);
   guint64 drops = 0;
 
-  for (guint i = 0; i < sources->n_paths; i++)
-    drops += udp_path_overflows (sources->paths[i]);
+  for (guint i = 0; i < ICE_MAX_LINKS; i++)
+    if (sources->links[i])
+      drops += ice_link_kernel_drops (sources->links[i]);
   g_mutex_lock (&agent->lock);
   *out = agent->stats;
   out->kernel_drops = agent->kernel_drops + drops;

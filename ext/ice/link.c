@@ -50,9 +50,10 @@ struct IceLink
   void (*closed) (IceLink *link, gpointer user);
   gpointer closed_user;
 
-  UdpPath paths
-      [ICE_MAX_PATHS]; /* constant once made; who sends and receives holds a reference */
+  /* Constant once made; who sends and receives holds a reference. */
+  UdpPath paths[ICE_MAX_PATHS];
   guint n_paths;
+  GPtrArray *sockets; /* of GSocket: libnice's; constant once made */
 };
 
 gboolean
@@ -343,8 +344,7 @@ open_paths (IceLink *link, const IceConfig *config)
             config->receive_buffer_size, link->stun_tag))
       link->n_paths++;
   }
-  if (sockets)
-    g_ptr_array_unref (sockets);
+  link->sockets = sockets;
 }
 
 static void
@@ -494,6 +494,7 @@ ice_link_unref (IceLink *link)
     return;
   for (guint i = 0; i < link->n_paths; i++)
     udp_path_close (&link->paths[i]);
+  g_clear_pointer (&link->sockets, g_ptr_array_unref);
   g_clear_object (&link->nice);
   g_main_context_unref (link->io_context);
   g_main_context_unref (link->main_context);
@@ -711,6 +712,22 @@ ice_link_paths (IceLink *link, guint *n)
 {
   *n = link->n_paths;
   return link->paths;
+}
+
+guint64
+ice_link_kernel_drops (IceLink *link)
+{
+  guint64 drops = 0;
+
+  for (guint i = 0; i < link->n_paths; i++)
+    drops += udp_overflows (link->paths[i].fd);
+  for (guint i = 0; link->sockets && i < link->sockets->len; i++) {
+    GSocket *socket = g_ptr_array_index (link->sockets, i);
+    if (g_socket_get_socket_type (socket) == G_SOCKET_TYPE_DATAGRAM
+        && !g_socket_is_closed (socket))
+      drops += udp_overflows (g_socket_get_fd (socket));
+  }
+  return drops;
 }
 
 guint32

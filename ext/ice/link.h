@@ -91,6 +91,9 @@ UdpPath *ice_link_selected_path (IceLink *link);
 UdpPath *ice_link_paths (IceLink *link, guint *n);
 guint32 ice_link_stun_tag (IceLink *link);
 
+/* Packets the kernel dropped at full receive buffers, media's and libnice's. Any thread. */
+guint64 ice_link_kernel_drops (IceLink *link);
+
 /* The credentials of a check of our own over the selected pair: "remote:local" and the far end's password. */
 gboolean ice_link_check_credentials (
     IceLink *link, const char **username, const char **password);

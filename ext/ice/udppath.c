@@ -306,12 +306,11 @@ udp_path_receive (
 }
 
 uint32_t
-udp_path_overflows (const UdpPath *path)
+udp_overflows (int fd)
 {
   uint32_t info[SK_MEMINFO_VARS] = { 0 };
   socklen_t len = sizeof info;
-  if (path->fd < 0
-      || getsockopt (path->fd, SOL_SOCKET, SO_MEMINFO, info, &len) < 0
+  if (fd < 0 || getsockopt (fd, SOL_SOCKET, SO_MEMINFO, info, &len) < 0
       || len < (SK_MEMINFO_DROPS + 1) * sizeof info[0])
     return 0;
   return info[SK_MEMINFO_DROPS];

@@ -78,5 +78,5 @@ void udp_inbox_free (UdpInbox *inbox);
 unsigned udp_path_receive (
     UdpPath *path, UdpInbox *inbox, UdpArrival out[UDP_PATH_SLOTS]);
 
-/* Packets that the kernel dropped because the receive buffer was full, since the socket exists. */
-uint32_t udp_path_overflows (const UdpPath *path);
+/* Packets that the kernel dropped because the receive buffer of `fd` was full, since the socket exists. */
+uint32_t udp_overflows (int fd);
