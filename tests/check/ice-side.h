@@ -387,3 +387,16 @@ allocated_bytes (void)
   struct mallinfo2 info = mallinfo2 ();
   return info.uordblks + info.hblkhd;
 }
+
+static inline gboolean
+arrives_within (Side *side, guint ms)
+{
+  gint64 end = g_get_monotonic_time () + ms * G_TIME_SPAN_MILLISECOND;
+  g_mutex_lock (&side->lock);
+  while (side->arrived->len == 0
+         && g_cond_wait_until (&side->cond, &side->lock, end))
+    ;
+  gboolean ok = side->arrived->len > 0;
+  g_mutex_unlock (&side->lock);
+  return ok;
+}

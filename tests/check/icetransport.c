@@ -372,19 +372,6 @@ GST_START_TEST (files_connect_in_either_order_and_are_removed)
 }
 GST_END_TEST
 
-static gboolean
-arrives_within (Side *side, guint ms)
-{
-  gint64 end = g_get_monotonic_time () + ms * G_TIME_SPAN_MILLISECOND;
-  g_mutex_lock (&side->lock);
-  while (side->arrived->len == 0
-         && g_cond_wait_until (&side->cond, &side->lock, end))
-    ;
-  gboolean ok = side->arrived->len > 0;
-  g_mutex_unlock (&side->lock);
-  return ok;
-}
-
 /* The far side starts anew and so has other credentials; who stays follows. */
 GST_START_TEST (a_far_end_that_starts_anew_is_found_again)
 {

@@ -2,7 +2,7 @@
 # icetransport across networks that this script makes: network namespaces, veth pairs, NATs by nftables, a STUN and
 # TURN server (coturn), broken links. VP8 flows both ways and decoded frames are counted.
 #
-#     ice-netns.sh ICE-PEER SCENARIO
+#     ice-netns.sh ICE-PEER SCENARIO [ICE-CYCLES]
 #
 # Exit code 77, with the reason, where namespaces cannot be made or a tool is missing.
 #
@@ -312,6 +312,16 @@ turn://alice:sesame@203.0.113.3:3478?transport=${scenario#turn-}" > "$work/turn.
     side c1 ice-tcp=true bind-address=10.1.0.1; side c2 ice-tcp=true bind-address=10.1.0.2
     media_flows 12
     grep -q 'pair .*(tcp)' "$work/c1.log" || fail "not over TCP"
+    ;;
+
+  cycles-turn-tcp)
+    # 200 calls through the relay, one after the other, in one process.
+    internet none none
+    server
+    echo "turn://alice:sesame@203.0.113.3:3478?transport=tcp" > "$work/turn.uri"
+    in_space c1 "$3" 200 "bind-address=203.0.113.11 force-relay=true ${turn}$work/turn.uri" || fail "see above"
+    # The server has them back: allocations that were only forgotten would stand for ten minutes.
+    exit 0
     ;;
 
   *)
