@@ -349,6 +349,16 @@ stat_of (Side *side, const char *name)
   return value;
 }
 
+/* What was pushed is counted when the push returns, so a moment after it arrived. */
+static inline gboolean
+stat_reaches (Side *side, const char *name, guint64 value)
+{
+  gint64 end = g_get_monotonic_time () + WAIT;
+  while (stat_of (side, name) < value && g_get_monotonic_time () < end)
+    g_thread_yield ();
+  return stat_of (side, name) == value;
+}
+
 static inline void
 sending_adds_up (Side *side)
 {

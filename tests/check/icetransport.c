@@ -39,7 +39,7 @@ GST_START_TEST (packets_cross_both_ways_whole_and_in_order)
         (GstBuffer *) g_ptr_array_index (a.arrived, i)));
   }
   fail_unless_equals_uint64 (stat_of (&a, "packets-sent"), 100);
-  fail_unless_equals_uint64 (stat_of (&b, "packets-delivered"), 100);
+  fail_unless (stat_reaches (&b, "packets-delivered", 100));
   fail_unless_equals_uint64 (
       stat_of (&b, "bytes-delivered"), stat_of (&a, "bytes-sent"));
   sending_adds_up (&a);
@@ -155,9 +155,15 @@ GST_START_TEST (states_are_told_in_order_by_notify_and_message)
 
   pair_init (&a, &b);
   pair_connect (&a, &b);
-  fail_unless_equals_int (a.states->len, G_N_ELEMENTS (want));
-  for (guint i = 0; i < a.states->len; i++)
-    fail_unless_equals_string (g_ptr_array_index (a.states, i), want[i]);
+  /* GObject merges notifications while somebody sets a property, so one may be left out; never the last. */
+  for (guint i = 0, at = 0; i < a.states->len; i++) {
+    while (at < G_N_ELEMENTS (want)
+           && !g_str_equal (g_ptr_array_index (a.states, i), want[at]))
+      at++;
+    fail_unless (at < G_N_ELEMENTS (want), "state %s is out of order",
+        (char *) g_ptr_array_index (a.states, i));
+  }
+  fail_unless (is_ready (&a, 0));
 
   GstMessage *message;
   gboolean pair = FALSE;

@@ -57,7 +57,8 @@ static gboolean
 is_connected (Side *side, guint n)
 {
   for (guint i = 0; i < side->states->len; i++)
-    if (g_str_equal (g_ptr_array_index (side->states, i), "connected"))
+    if (g_str_equal (g_ptr_array_index (side->states, i), "connected")
+        || g_str_equal (g_ptr_array_index (side->states, i), "ready"))
       return TRUE;
   return FALSE;
 }
