@@ -228,6 +228,8 @@ ice_agent_new (
   agent->loop = g_main_loop_new (agent->context, FALSE);
   agent->closing =
       g_ptr_array_new_with_free_func ((GDestroyNotify) ice_link_unref);
+  agent->tunnels =
+      g_ptr_array_new_with_free_func ((GDestroyNotify) ice_tunnel_free);
   agent->sources = ice_sources_new ();
   agent->stats.rtt = -1;
   g_mutex_init (&agent->lock);
@@ -236,6 +238,45 @@ ice_agent_new (
       STUN_AGENT_USAGE_SHORT_TERM_CREDENTIALS
           | STUN_AGENT_USAGE_USE_FINGERPRINT);
   return agent;
+}
+
+static void
+on_tunnel_failed (const char *why, gpointer user)
+{
+  IceAgent *agent = user;
+  if (!agent->stopping)
+    agent->events.warned (
+        "The TURN server could not be reached over TLS: check its address, and that its certificate is "
+        "trusted.",
+        why, agent->user);
+}
+
+/* libnice is told of a port on loopback instead of a server that wants TLS. */
+static void
+open_tunnels (IceAgent *agent)
+{
+  GList *ips = nice_interfaces_get_local_ips (FALSE);
+  gboolean ipv4 = ips == NULL;
+
+  for (GList *i = ips; i; i = i->next)
+    ipv4 |= strchr (i->data, '.') != NULL;
+  g_list_free_full (ips, g_free);
+  for (guint i = 0; i < agent->config.link.n_turn; i++) {
+    IceServer *server = &agent->config.link.turn[i];
+    g_autoptr (GError) error = NULL;
+    if (server->transport != ICE_SERVER_TLS)
+      continue;
+    IceTunnel *tunnel = ice_tunnel_new (server->host, server->port,
+        agent->config.trust, !ipv4, on_tunnel_failed, agent, &error);
+    if (!tunnel) {
+      on_tunnel_failed (error->message, agent);
+      continue;
+    }
+    g_ptr_array_add (agent->tunnels, tunnel);
+    g_strlcpy (server->host, ipv4 ? "127.0.0.1" : "::1", sizeof server->host);
+    server->port = ice_tunnel_port (tunnel);
+    server->transport = ICE_SERVER_TCP;
+  }
 }
 
 static gboolean
@@ -248,6 +289,7 @@ begin (gpointer user)
     agent->deadline = ice_agent_add_timeout (
         agent, agent->config.connect_timeout * 1000, on_connect_deadline);
   ice_agent_set_state (agent, ICE_STATE_GATHERING);
+  open_tunnels (agent);
   ice_agent_make_pending (agent, FALSE);
   if (agent->config.remote_location)
     agent->file =
@@ -291,10 +333,16 @@ close_all (IceAgent *agent)
   g_source_attach (wait, agent->context);
   while (agent->closing->len > 0 && !late)
     g_main_context_iteration (agent->context, TRUE);
-  ice_clear_source (&wait);
   for (guint i = 0; i < agent->closing->len; i++)
     ice_link_abandon (g_ptr_array_index (agent->closing, i));
   g_ptr_array_set_size (agent->closing, 0);
+  for (guint i = 0; i < agent->tunnels->len; i++) {
+    IceTunnel *tunnel = g_ptr_array_index (agent->tunnels, i);
+    ice_tunnel_stop (tunnel);
+    while (ice_tunnel_is_busy (tunnel) && !late)
+      g_main_context_iteration (agent->context, TRUE);
+  }
+  ice_clear_source (&wait);
   while (g_main_context_iteration (agent->context, FALSE))
     ;
 }
@@ -352,6 +400,8 @@ ice_agent_free (IceAgent *agent)
   ice_route_unref (agent->route);
   ice_sources_unref (agent->sources);
   g_ptr_array_unref (agent->closing);
+  g_ptr_array_unref (agent->tunnels);
+  g_clear_object (&agent->config.trust);
   g_main_loop_unref (agent->loop);
   g_main_context_unref (agent->context);
   for (guint i = 0; i < agent->config.link.n_turn; i++)

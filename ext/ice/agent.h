@@ -8,6 +8,8 @@
 
 #include "link.h"
 
+#include <gio/gio.h>
+
 typedef enum
 {
   ICE_STATE_NEW,        /* not started */
@@ -69,6 +71,8 @@ typedef struct
   guint disconnect_timeout; /* s, 0: none */
   char *local_location;     /* file to write, or NULL */
   char *remote_location;    /* file to await, or NULL */
+  GTlsDatabase
+      *trust; /* authorities of TURN servers over TLS; NULL: the system's */
 } IceAgentConfig;
 
 typedef struct

@@ -20,7 +20,6 @@
 #define RETIRE_AFTER                                                          \
   2000 /* ms that a replaced link still receives: packets on their way */
 
-
 void
 ice_route_unref (IceRoute *route)
 {

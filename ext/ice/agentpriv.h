@@ -6,6 +6,7 @@
 #include "agent.h"
 #include "probe.h"
 #include "signalfile.h"
+#include "tunnel.h"
 
 #include <gst/gst.h>
 #include <stun/stunagent.h>
@@ -19,7 +20,8 @@ GST_DEBUG_CATEGORY_EXTERN (conclave_ice_debug);
 
 struct IceAgent
 {
-  IceAgentConfig config; /* constant */
+  IceAgentConfig
+      config; /* constant once the thread runs, but for servers that have a tunnel */
   IceAgentEvents events; /* constant */
   gpointer user;
   GMainContext *context;
@@ -32,6 +34,7 @@ struct IceAgent
   IceLink *retiring; /* the one before, that still receives */
   GSource *retirement;
   GPtrArray *closing;
+  GPtrArray *tunnels; /* of IceTunnel: TURN servers over TLS */
   GSource *tick;
   GSource *deadline;
   GSource

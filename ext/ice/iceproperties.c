@@ -12,6 +12,7 @@ enum
   PROP_STUN_SERVER,
   PROP_TURN_SERVERS,
   PROP_TURN_SERVERS_LOCATION,
+  PROP_TURN_CERTIFICATES_LOCATION,
   PROP_BIND_ADDRESS,
   PROP_PORT_MIN,
   PROP_PORT_MAX,
@@ -199,6 +200,9 @@ conclave_ice_transport_set_property (
     case PROP_TURN_SERVERS_LOCATION:
       set_string (&self->turn_servers_location, value);
       break;
+    case PROP_TURN_CERTIFICATES_LOCATION:
+      set_string (&self->turn_certificates, value);
+      break;
     case PROP_BIND_ADDRESS:
       set_string (&self->bind_address, value);
       break;
@@ -265,6 +269,9 @@ conclave_ice_transport_get_property (
       break;
     case PROP_TURN_SERVERS_LOCATION:
       g_value_set_string (value, self->turn_servers_location);
+      break;
+    case PROP_TURN_CERTIFICATES_LOCATION:
+      g_value_set_string (value, self->turn_certificates);
       break;
     case PROP_BIND_ADDRESS:
       g_value_set_string (value, self->bind_address);
@@ -382,6 +389,18 @@ conclave_ice_transport_install_properties (GObjectClass *klass)
   props[PROP_TURN_SERVERS_LOCATION] =
       g_param_spec_string ("turn-servers-location", "TURN servers location",
           "File with the URIs of TURN servers", NULL, ready);
+
+  /**
+   * ConclaveIceTransport:turn-certificates-location:
+   *
+   * A PEM file with the certificates to trust for TURN servers over TLS, instead of the system's authorities.
+   *
+   * Since: 0.1
+   */
+  props[PROP_TURN_CERTIFICATES_LOCATION] = g_param_spec_string (
+      "turn-certificates-location", "TURN certificates location",
+      "PEM file with the certificates to trust for TURN over TLS (default: the system's)",
+      NULL, ready);
 
   /**
    * ConclaveIceTransport:bind-address:

@@ -209,6 +209,38 @@ read_turn_servers (ConclaveIceTransport *self, Secret *given,
   return TRUE;
 }
 
+/* TURN over TLS needs a TLS library behind GIO, and somebody to trust. */
+static gboolean
+prepare_tls (ConclaveIceTransport *self, const char *certificates,
+    IceAgentConfig *config)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean wanted = FALSE;
+
+  for (guint i = 0; i < config->link.n_turn; i++)
+    wanted |= config->link.turn[i].transport == ICE_SERVER_TLS;
+  if (!wanted)
+    return TRUE;
+  if (!g_tls_backend_supports_tls (g_tls_backend_get_default ())) {
+    GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS,
+        ("TURN over TLS needs GIO's TLS module: install glib-networking."),
+        ("no TLS backend"));
+    return FALSE;
+  }
+  if (!certificates || !*certificates)
+    return TRUE;
+  /* GIO wants an absolute name. */
+  g_autofree char *path = g_canonicalize_filename (certificates, NULL);
+  config->trust = g_tls_file_database_new (path, &error);
+  if (config->trust)
+    return TRUE;
+  GST_ELEMENT_ERROR (self, RESOURCE, OPEN_READ,
+      ("\"turn-certificates-location\" should name a PEM file with certificates; \"%s\" is none.",
+          certificates),
+      ("%s", error->message));
+  return FALSE;
+}
+
 static gboolean
 check_addresses (ConclaveIceTransport *self, char **addresses)
 {
@@ -270,6 +302,7 @@ clear_config (IceAgentConfig *config)
 {
   for (guint i = 0; i < config->link.n_turn; i++)
     ice_server_clear (&config->link.turn[i]);
+  g_clear_object (&config->trust);
   g_strfreev (config->link.bind_addresses);
   g_free (config->local_location);
   g_free (config->remote_location);
@@ -298,11 +331,13 @@ read_settings (ConclaveIceTransport *self, IceAgentConfig *config)
 {
   g_autofree char *stun = NULL;
   g_autofree char *turn_location = NULL;
+  g_autofree char *certificates = NULL;
   IceConfig *link = &config->link;
 
   GST_OBJECT_LOCK (self);
   stun = g_strdup (self->stun_server);
   turn_location = g_strdup (self->turn_servers_location);
+  certificates = g_strdup (self->turn_certificates);
   Secret *turn = secret_ref (self->turn_servers);
   link->controlling = self->controlling;
   link->force_relay = self->force_relay;
@@ -320,6 +355,7 @@ read_settings (ConclaveIceTransport *self, IceAgentConfig *config)
   GST_OBJECT_UNLOCK (self);
 
   gboolean ok = read_turn_servers (self, turn, turn_location, link)
+                && prepare_tls (self, certificates, config)
                 && check_settings (self, stun, config);
   secret_unref (turn);
   return ok;
@@ -632,6 +668,7 @@ conclave_ice_transport_finalize (GObject *object)
   secret_unref (self->turn_servers);
   g_free (self->stun_server);
   g_free (self->turn_servers_location);
+  g_free (self->turn_certificates);
   g_free (self->bind_address);
   g_free (self->local_location);
   g_free (self->remote_location);

@@ -73,8 +73,8 @@ struct _ConclaveIceTransport
 
   /* object lock */
   gboolean controlling, force_relay, ice_tcp, media_sockets;
-  char *stun_server, *turn_servers_location, *bind_address, *local_location,
-      *remote_location;
+  char *stun_server, *turn_servers_location, *turn_certificates, *bind_address,
+      *local_location, *remote_location;
   Secret *turn_servers; /* as given, judged at READY->PAUSED */
   guint port_min, port_max, connect_timeout, disconnect_timeout, max_queued,
       pacing;

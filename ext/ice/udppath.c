@@ -177,7 +177,8 @@ make_messages (const UdpPath *path, const struct sockaddr *to,
       .msg_iovlen = vectors };
     if (k > 1) {
       uint16_t segment = (uint16_t) packets[i].size;
-      memset (&controls[m], 0, sizeof controls[m]); /* its padding goes to the kernel too */
+      memset (&controls[m], 0,
+          sizeof controls[m]); /* its padding goes to the kernel too */
       h->msg_control = controls[m].bytes;
       h->msg_controllen = sizeof controls[m].bytes;
       struct cmsghdr *c = CMSG_FIRSTHDR (h);

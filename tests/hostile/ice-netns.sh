@@ -125,14 +125,16 @@ internet () {
   gateway srv 203.0.113.1
 }
 
-server () {
+server () { # [tls]: over TLS alone, with $work/cert.pem
+  local how="--no-tls --no-dtls"
+  [ "${1:-}" = tls ] && how="--no-udp --no-tcp --no-dtls --cert=$work/cert.pem --pkey=$work/key.pem"
   command -v turnserver > /dev/null || skip "turnserver is missing (Debian: coturn)"
   start srv turn turnserver -n --listening-ip=203.0.113.3 --relay-ip=203.0.113.3 --min-port=50000 --max-port=50100 \
-    --realm=conclave --user=alice:sesame --lt-cred-mech --fingerprint --no-tls --no-dtls --no-cli --no-multicast-peers \
+    --realm=conclave --user=alice:sesame --lt-cred-mech --fingerprint $how --no-cli --no-multicast-peers \
     --pidfile="$work/turn.pid" --userdb="$work/turn.db" --log-file=stdout --simple-log
   local i
   for i in $(seq 100); do
-    in_space srv ss -lun | grep -q 203.0.113.3:3478 && return
+    in_space srv ss -luntp | grep -qE '203.0.113.3:(3478|5349)' && return
     sleep 0.1
   done
   fail "the TURN server did not start"
@@ -224,6 +226,32 @@ turn://alice:sesame@203.0.113.3:3478?transport=${scenario#turn-}" > "$work/turn.
     side c1 ${turn}$work/turn.uri; side c2 ${turn}$work/turn.uri
     media_flows 12
     grep -qE 'pair (relay .*|.* -> relay )' "$work/c1.log" || fail "not through the relay"
+    ;;
+
+  turn-tls)
+    # The relay takes TLS only, as where a firewall lets nothing else out.
+    command -v openssl > /dev/null || skip "openssl is missing"
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=relay \
+      -addext subjectAltName=IP:203.0.113.3 -keyout "$work/key.pem" -out "$work/cert.pem" 2> /dev/null
+    internet fully-random fully-random
+    server tls
+    echo "turns://alice:sesame@203.0.113.3" > "$work/turn.uri"
+    side c1 ${turn}$work/turn.uri turn-certificates-location=$work/cert.pem
+    side c2 ${turn}$work/turn.uri turn-certificates-location=$work/cert.pem
+    media_flows 12
+    grep -qE 'pair (relay .*|.* -> relay )' "$work/c1.log" || fail "not through the relay"
+    ;;
+
+  turn-tls-untrusted)
+    command -v openssl > /dev/null || skip "openssl is missing"
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=relay \
+      -addext subjectAltName=IP:203.0.113.3 -keyout "$work/key.pem" -out "$work/cert.pem" 2> /dev/null
+    internet none none
+    server tls
+    echo "turns://alice:sesame@203.0.113.3" > "$work/turn.uri"
+    side c1 ${turn}$work/turn.uri force-relay=true connect-timeout=8
+    await c1 'warning The TURN server could not be reached over TLS' 10 "warning"
+    exit 0
     ;;
 
   turn-wrong-password)
