@@ -6,8 +6,8 @@
   - Links between documents lead to a file and, with #, to a heading.
   - Tests that docs/threat-model.md names as proof exist: a table's cell with `tests/PATH` and `name` says that `name`
     stands in that file, or, where PATH has a *, in one of those files.
-  - What docs/guide quotes as a message (*in italics* or `code`, in the first cell of a table under "What messages mean")
-    is a message of the sources; N, M, X, Y and … stand for anything.
+  - What docs/guide quotes as a message (*in italics*, **bold** or `code`, in the first cell of a table under "What messages
+    mean" or "Troubleshooting") is a message of the sources; N, M, X, Y and … stand for anything.
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
@@ -118,7 +118,7 @@ def messages_of_sources():
 
 
 def check_messages(path, sources):
-    section = re.search(r"^## What messages mean$(.*?)(?=^## |\Z)", path.read_text(encoding="utf-8"),
+    section = re.search(r"^## (?:What messages mean|Troubleshooting)$(.*?)(?=^## |\Z)", path.read_text(encoding="utf-8"),
                         re.MULTILINE | re.DOTALL)
     for row in (section.group(1) if section else "").splitlines():
         if not row.startswith("|"):
