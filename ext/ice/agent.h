@@ -113,7 +113,6 @@ char *ice_agent_dup_selected_pair (IceAgent *agent);
 void ice_agent_get_stats (IceAgent *agent, IceAgentStats *out);
 IceRoute *ice_agent_ref_route (IceAgent *agent); /* NULL: there is none now */
 IceSources *ice_agent_ref_sources (IceAgent *agent); /* never NULL */
-gboolean ice_agent_is_current_route (IceAgent *agent, IceRoute *route);
 
 void ice_route_unref (IceRoute *route);
 void ice_sources_unref (IceSources *sources);

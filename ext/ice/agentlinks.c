@@ -40,15 +40,6 @@ ice_agent_ref_route (IceAgent *agent)
   return route;
 }
 
-gboolean
-ice_agent_is_current_route (IceAgent *agent, IceRoute *route)
-{
-  g_mutex_lock (&agent->lock);
-  gboolean current = agent->route == route;
-  g_mutex_unlock (&agent->lock);
-  return current;
-}
-
 void
 ice_sources_unref (IceSources *sources)
 {

@@ -372,7 +372,19 @@ push_round (ConclaveIceTransport *self, Round *round)
     return;
   }
   push_first_events (self);
-  ret = gst_pad_push_list (self->srcpad, round->list);
+  if (n
+      == 1) { /* the common case where packets come one by one: no list downstream */
+    GstBuffer *only = gst_buffer_ref (gst_buffer_list_get (round->list, 0));
+    gst_buffer_list_unref (round->list);
+    ret = gst_pad_push (self->srcpad, only);
+  } else if (
+      n
+      == 1) { /* the common case where packets come one by one: no list downstream */
+    GstBuffer *only = gst_buffer_ref (gst_buffer_list_get (round->list, 0));
+    gst_buffer_list_unref (round->list);
+    ret = gst_pad_push (self->srcpad, only);
+  } else
+    ret = gst_pad_push_list (self->srcpad, round->list);
   /* A pad nobody linked yet swallows: the far end may well send before this side's pipeline is whole. */
   count_round (&self->receiver, round, n, ret == GST_FLOW_OK);
   if (ret == GST_FLOW_OK || ret == GST_FLOW_NOT_LINKED)

@@ -541,12 +541,14 @@ static gboolean
 sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
 {
   ConclaveIceTransport *self = CONCLAVE_ICE_TRANSPORT (parent);
+  GstMessage *message;
 
   switch (GST_EVENT_TYPE (event)) {
     case GST_EVENT_EOS:
       /* The way to the network ends here; what the far end sends goes on. */
-      gst_element_post_message (
-          GST_ELEMENT (self), gst_message_new_eos (GST_OBJECT (self)));
+      message = gst_message_new_eos (GST_OBJECT (self));
+      gst_message_set_seqnum (message, gst_event_get_seqnum (event));
+      gst_element_post_message (GST_ELEMENT (self), message);
       break;
     case GST_EVENT_FLUSH_START:
       conclave_ice_sender_discard (self);

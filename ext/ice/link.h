@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "convert.h"
 #include "description.h"
 #include "servers.h"
 #include "udppath.h"
@@ -109,10 +110,3 @@ void ice_link_close (IceLink *link,
 
 /* The same without waiting for servers. */
 void ice_link_abandon (IceLink *link);
-
-gboolean ice_address_to_nice (const IceAddress *address, NiceAddress *out);
-void ice_address_from_nice (const NiceAddress *address, IceAddress *out);
-socklen_t ice_address_to_sockaddr (
-    const IceAddress *address, struct sockaddr_storage *out);
-void ice_address_from_sockaddr (
-    const struct sockaddr_storage *address, IceAddress *out);
