@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define MAX_CHECKS                                                            \
+  20 /* STUN messages that may come to a full buffer during a test */
 #define SETTLED 100000 /* us without anything new */
 
 static guint
@@ -306,10 +308,13 @@ GST_START_TEST (overload_delivers_what_it_can_and_counts_the_rest)
     g_thread_yield ();
   } while (seen < left && g_get_monotonic_time () - since < 20 * SETTLED);
   /* The kernel counts what it drops by messages, and one that it coalesced is many packets: so with media sockets the
-   * sum may fall short, but never exceed. */
+   * sum may fall short. A check that fell to the full buffer is counted with the rest. */
   if (__i__ == 1)
-    fail_unless_equals_uint64 (seen, left);
-  fail_unless (seen <= left);
+    fail_unless (seen >= left,
+        "%" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " accounted for", seen,
+        left);
+  fail_unless (seen <= left + MAX_CHECKS,
+      "%" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT, seen, left);
   fail_unless (b.n_arrived == left || stat_of (&b, "dropped-by-kernel") > 0);
   fail_unless_equals_uint64 (stat_of (&b, "packets-delivered"), b.n_arrived);
   fail_unless (
@@ -355,7 +360,7 @@ GST_START_TEST (a_blocked_pipeline_bounds_memory)
            + stat_of (&b, "dropped-by-kernel")
            + stat_of (&b, "dropped-overload");
   while (seen < left && g_get_monotonic_time () < end);
-  fail_unless_equals_uint64 (seen, left);
+  fail_unless (seen >= left && seen <= left + MAX_CHECKS);
   fail_unless (
       stat_of (&b, "dropped-by-kernel") + stat_of (&b, "dropped-overload")
       > 0);
