@@ -220,6 +220,22 @@ mls_derive_key_pair (const uint8_t *secret, uint8_t *private_key, uint8_t *publi
 }
 
 bool
+mls_external_init_open (MlsSuite suite, const uint8_t *external_secret, MlsSlice kem_output, uint8_t *init_secret)
+{
+  static const char exporter_context[] = LABEL_PREFIX "external init secret";
+  uint8_t private_key[MLS_KEY_LEN], public_key[MLS_KEY_LEN];
+
+  if (kem_output.len != MLS_KEY_LEN || !mls_derive_key_pair (external_secret, private_key, public_key))
+    return false;
+  HpkeContext *context = hpke_receiver (hpke_of (suite), private_key, public_key, kem_output.data, NULL, 0);
+  bool ok =
+      context && hpke_context_export (context, exporter_context, strlen (exporter_context), init_secret, MLS_HASH_LEN);
+  hpke_context_free (context);
+  sodium_memzero (private_key, sizeof private_key);
+  return ok;
+}
+
+bool
 mls_generate_key_pair (const MlsRandom *random, uint8_t *private_key, uint8_t *public_key)
 {
   uint8_t seed[MLS_KEY_LEN];

@@ -66,6 +66,9 @@ bool mls_decrypt (MlsSuite suite, const uint8_t *private_key, const uint8_t *pub
 /* KEM.DeriveKeyPair from a secret of Nh bytes. */
 bool mls_derive_key_pair (const uint8_t *secret, uint8_t *private_key, uint8_t *public_key);
 
+/* 8.3: what an external joiner exported, from the external secret; Nh bytes to `init_secret`. */
+bool mls_external_init_open (MlsSuite suite, const uint8_t *external_secret, MlsSlice kem_output, uint8_t *init_secret);
+
 /* A fresh key pair. */
 bool mls_generate_key_pair (const MlsRandom *random, uint8_t *private_key, uint8_t *public_key);
 

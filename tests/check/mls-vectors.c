@@ -788,11 +788,9 @@ static const struct
   { "transcript-hashes", run_transcript_hashes, FALSE },
   { "tree-validation", run_tree_validation, FALSE },
   { "treekem", run_treekem, FALSE },
-#ifdef HAVE_GROUP
   { "tree-operations", run_tree_operations, FALSE },
   { "welcome", run_welcome, FALSE },
   { "passive-client-", run_passive_client, FALSE },
-#endif
 };
 
 static gboolean
