@@ -12,7 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum {
+typedef enum
+{
   AEAD_AES_128_GCM,
   AEAD_AES_256_GCM,
   AEAD_CHACHA20_POLY1305,  /* RFC 8439, 12-byte nonce */
@@ -40,10 +41,10 @@ void aead_free (Aead *aead);
 /* Encrypts `in`, `len` bytes, to `out`, len + tag_len bytes with the tag last. `out` may be `in` itself, not a
  * partial overlap. The caller sees to it that no nonce is used twice under one key. False only if the library
  * refuses (memory, self-test): then `out` holds nothing to be sent. */
-bool aead_seal (Aead *aead, const uint8_t *nonce, const void *aad, size_t aad_len, const uint8_t *in, size_t len,
-    uint8_t *out);
+bool aead_seal (Aead *aead, const uint8_t *nonce, const void *aad,
+    size_t aad_len, const uint8_t *in, size_t len, uint8_t *out);
 
 /* Checks and decrypts `in`, `len` bytes with the tag last, to `out`, len - tag_len bytes; `out` may be `in` itself.
  * False when it is not authentic or too short; `out` then holds no plaintext that anyone may use. */
-bool aead_open (Aead *aead, const uint8_t *nonce, const void *aad, size_t aad_len, const uint8_t *in, size_t len,
-    uint8_t *out);
+bool aead_open (Aead *aead, const uint8_t *nonce, const void *aad,
+    size_t aad_len, const uint8_t *in, size_t len, uint8_t *out);

@@ -5,9 +5,11 @@
 #include <string.h>
 
 /* One HMAC in progress, for either hash. Holds key material: end it with hmac_end(). */
-typedef struct {
+typedef struct
+{
   Hash hash;
-  union {
+  union
+  {
     crypto_auth_hmacsha256_state sha256;
     crypto_auth_hmacsha512_state sha512;
   } state;
@@ -19,9 +21,11 @@ hmac_begin (Hmac *h, Hash hash, const void *key, size_t key_len)
   static const uint8_t empty[1];
   h->hash = hash;
   if (hash == HASH_SHA256)
-    crypto_auth_hmacsha256_init (&h->state.sha256, key_len ? key : empty, key_len);
+    crypto_auth_hmacsha256_init (
+        &h->state.sha256, key_len ? key : empty, key_len);
   else
-    crypto_auth_hmacsha512_init (&h->state.sha512, key_len ? key : empty, key_len);
+    crypto_auth_hmacsha512_init (
+        &h->state.sha512, key_len ? key : empty, key_len);
 }
 
 static void
@@ -52,7 +56,8 @@ hash_len (Hash hash)
 }
 
 void
-hmac_parts (Hash hash, const void *key, size_t key_len, const HashPart *parts, size_t count, uint8_t *out)
+hmac_parts (Hash hash, const void *key, size_t key_len, const HashPart *parts,
+    size_t count, uint8_t *out)
 {
   Hmac h;
   hmac_begin (&h, hash, key, key_len);
@@ -62,21 +67,23 @@ hmac_parts (Hash hash, const void *key, size_t key_len, const HashPart *parts, s
 }
 
 void
-hmac (Hash hash, const void *key, size_t key_len, const void *msg, size_t msg_len, uint8_t *out)
+hmac (Hash hash, const void *key, size_t key_len, const void *msg,
+    size_t msg_len, uint8_t *out)
 {
   hmac_parts (hash, key, key_len, &(HashPart){ msg, msg_len }, 1, out);
 }
 
 void
-hkdf_extract (Hash hash, const void *salt, size_t salt_len, const void *ikm, size_t ikm_len, uint8_t *prk)
+hkdf_extract (Hash hash, const void *salt, size_t salt_len, const void *ikm,
+    size_t ikm_len, uint8_t *prk)
 {
   /* "if not provided, [salt] is set to a string of HashLen zeros": what HMAC does to an empty key. */
   hmac (hash, salt, salt_len, ikm, ikm_len, prk);
 }
 
 bool
-hkdf_expand (Hash hash, const void *prk, size_t prk_len, const void *info, size_t info_len, uint8_t *out,
-    size_t out_len)
+hkdf_expand (Hash hash, const void *prk, size_t prk_len, const void *info,
+    size_t info_len, uint8_t *out, size_t out_len)
 {
   size_t block_len = hash_len (hash), done = 0;
   uint8_t block[HASH_MAX_LEN];

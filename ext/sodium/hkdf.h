@@ -7,7 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum {
+typedef enum
+{
   HASH_SHA256,
   HASH_SHA512
 } Hash;
@@ -18,7 +19,8 @@ typedef enum {
 size_t hash_len (Hash hash);
 
 /* HMAC (RFC 2104): hash_len() bytes to `out`. */
-void hmac (Hash hash, const void *key, size_t key_len, const void *msg, size_t msg_len, uint8_t *out);
+void hmac (Hash hash, const void *key, size_t key_len, const void *msg,
+    size_t msg_len, uint8_t *out);
 
 /* One of several byte strings that are hashed as if they were one. `bytes` may be NULL when `len` is 0. */
 typedef struct {
@@ -30,8 +32,9 @@ typedef struct {
 void hmac_parts (Hash hash, const void *key, size_t key_len, const HashPart *parts, size_t count, uint8_t *out);
 
 /* RFC 5869, 2.2: PRK = HMAC-Hash(salt, IKM), hash_len() bytes to `prk`. An absent salt is NULL, 0. */
-void hkdf_extract (Hash hash, const void *salt, size_t salt_len, const void *ikm, size_t ikm_len, uint8_t *prk);
+void hkdf_extract (Hash hash, const void *salt, size_t salt_len,
+    const void *ikm, size_t ikm_len, uint8_t *prk);
 
 /* RFC 5869, 2.3: `out_len` bytes of OKM. False, with `out` untouched, when out_len > 255 * hash_len(). */
-bool hkdf_expand (Hash hash, const void *prk, size_t prk_len, const void *info, size_t info_len, uint8_t *out,
-    size_t out_len);
+bool hkdf_expand (Hash hash, const void *prk, size_t prk_len, const void *info,
+    size_t info_len, uint8_t *out, size_t out_len);

@@ -11,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct {
+typedef struct
+{
   const uint8_t *at;
   const uint8_t *end;
   bool failed;
@@ -23,7 +24,8 @@ reader_init (const void *bytes, size_t len)
 {
   static const uint8_t nothing[1];
   const uint8_t *start = bytes ? bytes : nothing;
-  return (Reader){ start, start + (bytes ? len : 0), bytes == NULL && len > 0 };
+  return (
+      Reader){ start, start + (bytes ? len : 0), bytes == NULL && len > 0 };
 }
 
 /* Bytes not read yet; 0 after a failure. */

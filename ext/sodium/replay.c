@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct ReplayWindow {
-  size_t size;      /* counters that the window covers */
-  size_t ring_bits; /* power of two, at least size: a counter's place is ctr mod ring_bits */
-  bool any;         /* whether `highest` means something */
+struct ReplayWindow
+{
+  size_t size; /* counters that the window covers */
+  size_t
+      ring_bits; /* power of two, at least size: a counter's place is ctr mod ring_bits */
+  bool any; /* whether `highest` means something */
   uint64_t highest;
   uint64_t ring[];
 };
@@ -48,13 +50,16 @@ replay_window_is_new (const ReplayWindow *window, uint64_t ctr)
     return true;
   if (window->highest - ctr >= window->size)
     return false;
-  return !(window->ring[(ctr & (window->ring_bits - 1)) / 64] >> (ctr % 64) & 1);
+  return !(
+      window->ring[(ctr & (window->ring_bits - 1)) / 64] >> (ctr % 64) & 1);
 }
 
 void
 replay_window_commit (ReplayWindow *window, uint64_t ctr)
 {
-  if (!window->any || (ctr > window->highest && ctr - window->highest >= window->ring_bits)) {
+  if (!window->any
+      || (ctr > window->highest
+          && ctr - window->highest >= window->ring_bits)) {
     memset (window->ring, 0, window->ring_bits / 8);
   } else if (ctr > window->highest) {
     /* Places between the old and the new highest belong to counters not seen yet. */

@@ -5,7 +5,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
-struct Secret {
+struct Secret
+{
   atomic_uint refs;
   size_t len;
   uint8_t bytes[];
@@ -24,7 +25,8 @@ secret_new (size_t len)
     return NULL;
 
   /* sodium_malloc puts the end of the block against the guard page; rounding keeps the header aligned. */
-  size_t size = (sizeof (Secret) + len + _Alignof (Secret) - 1) & ~(_Alignof (Secret) - 1);
+  size_t size =
+      (sizeof (Secret) + len + _Alignof(Secret) - 1) & ~(_Alignof(Secret) - 1);
   Secret *secret = sodium_malloc (size);
   if (!secret)
     return NULL;
@@ -58,16 +60,31 @@ is_space (char c)
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
+/* libsodium 1.0.18 takes every byte above 0x7f for a base64 digit (half of all binary files would be keys), and skips
+ * NUL, which strchr() finds in any list of characters to ignore. */
+static bool
+is_ascii (const char *text, size_t len)
+{
+  bool ok = true;
+  for (size_t i = 0; i < len; i++)
+    ok &= text[i] != 0 && (unsigned char) text[i] < 0x80;
+  return ok;
+}
+
 /* Base64 of either alphabet, with or without padding. libsodium has one variant a call and decodes in
  * constant time for a given length. */
 static bool
-decode_base64 (uint8_t *out, size_t room, const char *text, size_t len, size_t *out_len)
+decode_base64 (
+    uint8_t *out, size_t room, const char *text, size_t len, size_t *out_len)
 {
-  static const int variants[] = { sodium_base64_VARIANT_ORIGINAL, sodium_base64_VARIANT_ORIGINAL_NO_PADDING,
-    sodium_base64_VARIANT_URLSAFE, sodium_base64_VARIANT_URLSAFE_NO_PADDING };
+  static const int variants[] = { sodium_base64_VARIANT_ORIGINAL,
+    sodium_base64_VARIANT_ORIGINAL_NO_PADDING, sodium_base64_VARIANT_URLSAFE,
+    sodium_base64_VARIANT_URLSAFE_NO_PADDING };
 
   for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++)
-    if (sodium_base642bin (out, room, text, len, "\r\n", out_len, NULL, variants[i]) == 0)
+    if (sodium_base642bin (
+            out, room, text, len, "\r\n", out_len, NULL, variants[i])
+        == 0)
       return true;
   return false;
 }
@@ -79,7 +96,7 @@ secret_from_text (const char *text, size_t len)
     text++, len--;
   while (len > 0 && is_space (text[len - 1]))
     len--;
-  if (len == 0 || len > 4 * SECRET_MAX)
+  if (len == 0 || len > 4 * SECRET_MAX || !is_ascii (text, len))
     return NULL;
 
   /* Decoded in guarded memory, then copied to its exact size. */
@@ -88,7 +105,8 @@ secret_from_text (const char *text, size_t len)
   Secret *secret = NULL;
   if (!room)
     return NULL;
-  if (sodium_hex2bin (room, 4 * SECRET_MAX, text, len, ": ", &out_len, NULL) == 0
+  if (sodium_hex2bin (room, 4 * SECRET_MAX, text, len, ": ", &out_len, NULL)
+          == 0
       || decode_base64 (room, 4 * SECRET_MAX, text, len, &out_len))
     secret = secret_copy (room, out_len);
   sodium_free (room);
@@ -106,7 +124,9 @@ secret_ref (Secret *secret)
 void
 secret_unref (Secret *secret)
 {
-  if (secret && atomic_fetch_sub_explicit (&secret->refs, 1, memory_order_acq_rel) == 1)
+  if (secret
+      && atomic_fetch_sub_explicit (&secret->refs, 1, memory_order_acq_rel)
+             == 1)
     sodium_free (secret); /* wipes */
 }
 

@@ -54,3 +54,8 @@ secret_clear (Secret **secret)
   *secret = NULL;
   secret_unref (s);
 }
+
+/* Reads a file of at most a few KiB that holds a secret as text (secret_from_text()). NULL with `errno` set: the
+ * system's when it cannot be read, EFBIG when it is too large, EINVAL when it holds no such text. What was read is
+ * wiped. */
+Secret *secret_from_file (const char *path);

@@ -11,7 +11,8 @@
 #define NONCE_LEN 12 /* Nn of every suite */
 #define MAX_KEY_LEN 96
 
-typedef struct {
+typedef struct
+{
   const char *name;
   AeadAlgorithm aead;
   Hash hash;
@@ -20,23 +21,26 @@ typedef struct {
 
 /* RFC 9605, 4.5, Table 1 and its registry; the index is the suite's number. */
 static const Suite suites[] = {
-  [SFRAME_AES_128_CTR_HMAC_SHA256_80]
-  = { "aes-128-ctr-hmac-sha256-80", AEAD_AES_128_CTR_HMAC_SHA256, HASH_SHA256, 10 },
-  [SFRAME_AES_128_CTR_HMAC_SHA256_64]
-  = { "aes-128-ctr-hmac-sha256-64", AEAD_AES_128_CTR_HMAC_SHA256, HASH_SHA256, 8 },
-  [SFRAME_AES_128_CTR_HMAC_SHA256_32]
-  = { "aes-128-ctr-hmac-sha256-32", AEAD_AES_128_CTR_HMAC_SHA256, HASH_SHA256, 4 },
-  [SFRAME_AES_128_GCM_SHA256_128] = { "aes-128-gcm-sha256-128", AEAD_AES_128_GCM, HASH_SHA256, 16 },
-  [SFRAME_AES_256_GCM_SHA512_128] = { "aes-256-gcm-sha512-128", AEAD_AES_256_GCM, HASH_SHA512, 16 },
-  [SFRAME_AES_256_CTR_HMAC_SHA512_80]
-  = { "aes-256-ctr-hmac-sha512-80", AEAD_AES_256_CTR_HMAC_SHA512, HASH_SHA512, 10 },
-  [SFRAME_AES_256_CTR_HMAC_SHA512_64]
-  = { "aes-256-ctr-hmac-sha512-64", AEAD_AES_256_CTR_HMAC_SHA512, HASH_SHA512, 8 },
-  [SFRAME_AES_256_CTR_HMAC_SHA512_32]
-  = { "aes-256-ctr-hmac-sha512-32", AEAD_AES_256_CTR_HMAC_SHA512, HASH_SHA512, 4 },
+  [SFRAME_AES_128_CTR_HMAC_SHA256_80] = { "aes-128-ctr-hmac-sha256-80",
+      AEAD_AES_128_CTR_HMAC_SHA256, HASH_SHA256, 10 },
+  [SFRAME_AES_128_CTR_HMAC_SHA256_64] = { "aes-128-ctr-hmac-sha256-64",
+      AEAD_AES_128_CTR_HMAC_SHA256, HASH_SHA256, 8 },
+  [SFRAME_AES_128_CTR_HMAC_SHA256_32] = { "aes-128-ctr-hmac-sha256-32",
+      AEAD_AES_128_CTR_HMAC_SHA256, HASH_SHA256, 4 },
+  [SFRAME_AES_128_GCM_SHA256_128] = { "aes-128-gcm-sha256-128",
+      AEAD_AES_128_GCM, HASH_SHA256, 16 },
+  [SFRAME_AES_256_GCM_SHA512_128] = { "aes-256-gcm-sha512-128",
+      AEAD_AES_256_GCM, HASH_SHA512, 16 },
+  [SFRAME_AES_256_CTR_HMAC_SHA512_80] = { "aes-256-ctr-hmac-sha512-80",
+      AEAD_AES_256_CTR_HMAC_SHA512, HASH_SHA512, 10 },
+  [SFRAME_AES_256_CTR_HMAC_SHA512_64] = { "aes-256-ctr-hmac-sha512-64",
+      AEAD_AES_256_CTR_HMAC_SHA512, HASH_SHA512, 8 },
+  [SFRAME_AES_256_CTR_HMAC_SHA512_32] = { "aes-256-ctr-hmac-sha512-32",
+      AEAD_AES_256_CTR_HMAC_SHA512, HASH_SHA512, 4 },
 };
 
-struct SFrameKey {
+struct SFrameKey
+{
   const Suite *suite;
   uint64_t kid;
   uint64_t next_ctr;
@@ -107,9 +111,12 @@ sframe_header_len (SFrameHeader header)
 void
 sframe_header_write (Writer *out, SFrameHeader header)
 {
-  writer_uint (out, field_nibble (header.kid) << 4 | field_nibble (header.ctr), 1);
-  writer_uint (out, field_len (header.kid) ? header.kid : 0, field_len (header.kid));
-  writer_uint (out, field_len (header.ctr) ? header.ctr : 0, field_len (header.ctr));
+  writer_uint (
+      out, field_nibble (header.kid) << 4 | field_nibble (header.ctr), 1);
+  writer_uint (
+      out, field_len (header.kid) ? header.kid : 0, field_len (header.kid));
+  writer_uint (
+      out, field_len (header.ctr) ? header.ctr : 0, field_len (header.ctr));
 }
 
 static uint64_t
@@ -143,7 +150,8 @@ sframe_header_parse (Reader *in, SFrameHeader *out)
 
 /* 4.4.2: label | KID u64 | cipher suite u16, expanded from `prk`. */
 static bool
-expand_label (SFrameSuite suite, const uint8_t *prk, const char *label, uint64_t kid, uint8_t *out, size_t len)
+expand_label (SFrameSuite suite, const uint8_t *prk, const char *label,
+    uint64_t kid, uint8_t *out, size_t len)
 {
   Hash hash = suites[suite].hash;
   uint8_t info[40];
@@ -151,11 +159,14 @@ expand_label (SFrameSuite suite, const uint8_t *prk, const char *label, uint64_t
   writer_bytes (&w, label, strlen (label));
   writer_uint (&w, kid, 8);
   writer_uint (&w, (uint64_t) suite, 2);
-  return !w.failed && hkdf_expand (hash, prk, hash_len (hash), info, writer_len (&w), out, len);
+  return !w.failed
+         && hkdf_expand (
+             hash, prk, hash_len (hash), info, writer_len (&w), out, len);
 }
 
 SFrameKey *
-sframe_key_new (SFrameSuite suite, uint64_t kid, Secret *base_key, uint64_t first_ctr)
+sframe_key_new (
+    SFrameSuite suite, uint64_t kid, Secret *base_key, uint64_t first_ctr)
 {
   uint8_t prk[HASH_MAX_LEN], sframe_key[MAX_KEY_LEN];
 
@@ -169,9 +180,12 @@ sframe_key_new (SFrameSuite suite, uint64_t kid, Secret *base_key, uint64_t firs
   key->kid = kid;
   key->next_ctr = first_ctr;
 
-  hkdf_extract (key->suite->hash, NULL, 0, secret_bytes (base_key), secret_len (base_key), prk);
-  if (expand_label (suite, prk, "SFrame 1.0 Secret key ", kid, sframe_key, sframe_suite_key_len (suite))
-      && expand_label (suite, prk, "SFrame 1.0 Secret salt ", kid, key->salt, NONCE_LEN))
+  hkdf_extract (key->suite->hash, NULL, 0, secret_bytes (base_key),
+      secret_len (base_key), prk);
+  if (expand_label (suite, prk, "SFrame 1.0 Secret key ", kid, sframe_key,
+          sframe_suite_key_len (suite))
+      && expand_label (
+          suite, prk, "SFrame 1.0 Secret salt ", kid, key->salt, NONCE_LEN))
     key->aead = aead_new (key->suite->aead, sframe_key, key->suite->tag_len);
   sodium_memzero (prk, sizeof prk);
   sodium_memzero (sframe_key, sizeof sframe_key);
@@ -204,10 +218,17 @@ sframe_key_next_ctr (const SFrameKey *key, uint64_t *ctr)
   return !key->spent;
 }
 
+void
+sframe_key_spend (SFrameKey *key)
+{
+  key->spent = true;
+}
+
 size_t
 sframe_key_overhead (const SFrameKey *key)
 {
-  return sframe_header_len ((SFrameHeader){ key->kid, key->next_ctr }) + key->suite->tag_len;
+  return sframe_header_len ((SFrameHeader){ key->kid, key->next_ctr })
+         + key->suite->tag_len;
 }
 
 /* 4.4.3: nonce = sframe_salt XOR CTR, big-endian, right-aligned. */
@@ -220,15 +241,17 @@ make_nonce (const SFrameKey *key, uint64_t ctr, uint8_t nonce[NONCE_LEN])
 }
 
 SFrameResult
-sframe_encrypt (SFrameKey *key, const uint8_t *metadata, size_t metadata_len, const uint8_t *frame, size_t len,
-    uint8_t *out, size_t room, size_t *out_len)
+sframe_encrypt (SFrameKey *key, const uint8_t *metadata, size_t metadata_len,
+    const uint8_t *frame, size_t len, uint8_t *out, size_t room,
+    size_t *out_len)
 {
   uint8_t aad[SFRAME_MAX_HEADER + SFRAME_MAX_METADATA], nonce[NONCE_LEN];
 
   if (key->spent)
     return SFRAME_COUNTER_SPENT;
   size_t overhead = sframe_key_overhead (key);
-  if (metadata_len > SFRAME_MAX_METADATA || room < overhead || room - overhead < len)
+  if (metadata_len > SFRAME_MAX_METADATA || room < overhead
+      || room - overhead < len)
     return SFRAME_NO_ROOM;
 
   uint64_t ctr = key->next_ctr;
@@ -244,7 +267,8 @@ sframe_encrypt (SFrameKey *key, const uint8_t *metadata, size_t metadata_len, co
     key->next_ctr++;
 
   make_nonce (key, ctr, nonce);
-  if (!aead_seal (key->aead, nonce, aad, writer_len (&w), frame, len, out + header_len))
+  if (!aead_seal (key->aead, nonce, aad, writer_len (&w), frame, len,
+          out + header_len))
     return SFRAME_FAILED;
   memcpy (out, aad, header_len);
   *out_len = len + overhead;
@@ -252,8 +276,8 @@ sframe_encrypt (SFrameKey *key, const uint8_t *metadata, size_t metadata_len, co
 }
 
 SFrameResult
-sframe_decrypt (SFrameKey *key, const uint8_t *metadata, size_t metadata_len, const uint8_t *sframe, size_t len,
-    uint8_t *out, size_t *out_len)
+sframe_decrypt (SFrameKey *key, const uint8_t *metadata, size_t metadata_len,
+    const uint8_t *sframe, size_t len, uint8_t *out, size_t *out_len)
 {
   uint8_t aad[SFRAME_MAX_HEADER + SFRAME_MAX_METADATA], nonce[NONCE_LEN];
   Reader in = reader_init (sframe, len);
@@ -272,7 +296,8 @@ sframe_decrypt (SFrameKey *key, const uint8_t *metadata, size_t metadata_len, co
   writer_bytes (&w, sframe, header_len);
   writer_bytes (&w, metadata, metadata_len);
   make_nonce (key, header.ctr, nonce);
-  if (!aead_open (key->aead, nonce, aad, writer_len (&w), reader_take (&in, left), left, out))
+  if (!aead_open (key->aead, nonce, aad, writer_len (&w),
+          reader_take (&in, left), left, out))
     return SFRAME_UNAUTHENTIC;
   *out_len = left - key->suite->tag_len;
   return SFRAME_OK;
@@ -280,7 +305,8 @@ sframe_decrypt (SFrameKey *key, const uint8_t *metadata, size_t metadata_len, co
 
 /* HKDF-Expand (HKDF-Extract (salt, base_key), label, Nh) as a new secret. */
 static Secret *
-derive_base_key (SFrameSuite suite, Secret *base_key, const uint8_t *salt, size_t salt_len, const char *label)
+derive_base_key (SFrameSuite suite, Secret *base_key, const uint8_t *salt,
+    size_t salt_len, const char *label)
 {
   Hash hash = suites[suite].hash;
   Secret *next = secret_new (hash_len (hash));
@@ -288,8 +314,10 @@ derive_base_key (SFrameSuite suite, Secret *base_key, const uint8_t *salt, size_
 
   if (!next)
     return NULL;
-  hkdf_extract (hash, salt, salt_len, secret_bytes (base_key), secret_len (base_key), prk);
-  hkdf_expand (hash, prk, hash_len (hash), label, strlen (label), secret_bytes (next), secret_len (next));
+  hkdf_extract (hash, salt, salt_len, secret_bytes (base_key),
+      secret_len (base_key), prk);
+  hkdf_expand (hash, prk, hash_len (hash), label, strlen (label),
+      secret_bytes (next), secret_len (next));
   sodium_memzero (prk, sizeof prk);
   return next;
 }
@@ -306,18 +334,21 @@ sframe_ssrc_key (SFrameSuite suite, Secret *base_key, uint32_t ssrc)
   uint8_t salt[4];
   Writer w = writer_init (salt, sizeof salt);
   writer_uint (&w, ssrc, 4);
-  return derive_base_key (suite, base_key, salt, sizeof salt, "SFrame 1.0 RTP Stream");
+  return derive_base_key (
+      suite, base_key, salt, sizeof salt, "SFrame 1.0 RTP Stream");
 }
 
 bool
-sframe_mls_kid (uint64_t epoch, unsigned epoch_bits, uint64_t index, unsigned index_bits, uint64_t context,
-    uint64_t *kid)
+sframe_mls_kid (uint64_t epoch, unsigned epoch_bits, uint64_t index,
+    unsigned index_bits, uint64_t context, uint64_t *kid)
 {
-  if (epoch_bits > 63 || index_bits > 63 - epoch_bits || index >> index_bits != 0)
+  if (epoch_bits > 63 || index_bits > 63 - epoch_bits
+      || index >> index_bits != 0)
     return false;
   unsigned shift = epoch_bits + index_bits;
   if (shift > 0 && context >> (64 - shift) != 0)
     return false;
-  *kid = context << shift | index << epoch_bits | (epoch & ((UINT64_C (1) << epoch_bits) - 1));
+  *kid = context << shift | index << epoch_bits
+         | (epoch & ((UINT64_C (1) << epoch_bits) - 1));
   return true;
 }

@@ -18,7 +18,8 @@
 
 /* IANA registry "SFrame Cipher Suites"; 1 to 5 are RFC 9605's, 4.5; 6 to 8 are registered by
  * draft-barnes-sframe-iana-256. */
-typedef enum {
+typedef enum
+{
   SFRAME_AES_128_CTR_HMAC_SHA256_80 = 0x0001,
   SFRAME_AES_128_CTR_HMAC_SHA256_64 = 0x0002,
   SFRAME_AES_128_CTR_HMAC_SHA256_32 = 0x0003,
@@ -32,24 +33,28 @@ typedef enum {
 #define SFRAME_FIRST_SUITE SFRAME_AES_128_CTR_HMAC_SHA256_80
 #define SFRAME_LAST_SUITE SFRAME_AES_256_CTR_HMAC_SHA512_32
 
-#define SFRAME_MAX_HEADER 17                                   /* 4.3: config, KID and CTR of 8 bytes each */
-#define SFRAME_MAX_TAG 16                                      /* 4.5, Table 1 */
+#define SFRAME_MAX_HEADER 17 /* 4.3: config, KID and CTR of 8 bytes each */
+#define SFRAME_MAX_TAG 16    /* 4.5, Table 1 */
 #define SFRAME_MAX_OVERHEAD (SFRAME_MAX_HEADER + SFRAME_MAX_TAG)
-#define SFRAME_MAX_METADATA 4096                               /* ours: metadata is copied behind the header */
-#define SFRAME_MIN_BASE_KEY 16                                 /* ours: the least security any suite claims */
-#define SFRAME_MAX_RATCHET_BITS 16                             /* ours: bounds what one frame can make us derive */
+#define SFRAME_MAX_METADATA                                                   \
+  4096                         /* ours: metadata is copied behind the header */
+#define SFRAME_MIN_BASE_KEY 16 /* ours: the least security any suite claims */
+#define SFRAME_MAX_RATCHET_BITS                                               \
+  16 /* ours: bounds what one frame can make us derive */
 
-typedef enum {
+typedef enum
+{
   SFRAME_OK,
-  SFRAME_TOO_SHORT,      /* shorter than its header says, or than header and tag */
-  SFRAME_NOT_MINIMAL,    /* a KID or CTR in more bytes than it needs */
-  SFRAME_UNAUTHENTIC,    /* wrong tag: another key, another KID's key, or changed on the way */
-  SFRAME_COUNTER_SPENT,  /* the key has no counter left; lasting */
-  SFRAME_NO_ROOM,        /* the output is too small, or the metadata too long */
-  SFRAME_FAILED          /* a library refused */
+  SFRAME_TOO_SHORT, /* shorter than its header says, or than header and tag */
+  SFRAME_NOT_MINIMAL, /* a KID or CTR in more bytes than it needs */
+  SFRAME_UNAUTHENTIC, /* wrong tag: another key, another KID's key, or changed on the way */
+  SFRAME_COUNTER_SPENT, /* the key has no counter left; lasting */
+  SFRAME_NO_ROOM,       /* the output is too small, or the metadata too long */
+  SFRAME_FAILED         /* a library refused */
 } SFrameResult;
 
-typedef struct {
+typedef struct
+{
   uint64_t kid;
   uint64_t ctr;
 } SFrameHeader;
@@ -74,7 +79,8 @@ typedef struct SFrameKey SFrameKey;
 
 /* 4.4.2: derives key and salt for (suite, kid) from `base_key`, and starts its counter at `first_ctr`. NULL for an
  * unknown suite, a base key shorter than SFRAME_MIN_BASE_KEY, or when memory is short. */
-SFrameKey *sframe_key_new (SFrameSuite suite, uint64_t kid, Secret *base_key, uint64_t first_ctr);
+SFrameKey *sframe_key_new (
+    SFrameSuite suite, uint64_t kid, Secret *base_key, uint64_t first_ctr);
 
 /* Wipes. Takes NULL. */
 void sframe_key_free (SFrameKey *key);
@@ -84,6 +90,9 @@ uint64_t sframe_key_kid (const SFrameKey *key);
 /* The counter of the next frame to `ctr`; false when it is spent. */
 bool sframe_key_next_ctr (const SFrameKey *key, uint64_t *ctr);
 
+/* Ends the key's life as an encryptor: as if its last counter were used. */
+void sframe_key_spend (SFrameKey *key);
+
 /* Bytes that the next frame gains: header and tag. */
 size_t sframe_key_overhead (const SFrameKey *key);
 
@@ -92,15 +101,17 @@ size_t sframe_key_overhead (const SFrameKey *key);
  * header length; no other overlap. `metadata` is authenticated, not sent. Never allocates.
  * SFRAME_OK; SFRAME_NO_ROOM and SFRAME_COUNTER_SPENT before anything is done; SFRAME_FAILED, which uses up a
  * counter and leaves nothing to be sent in `out`. */
-SFrameResult sframe_encrypt (SFrameKey *key, const uint8_t *metadata, size_t metadata_len, const uint8_t *frame,
-    size_t len, uint8_t *out, size_t room, size_t *out_len);
+SFrameResult sframe_encrypt (SFrameKey *key, const uint8_t *metadata,
+    size_t metadata_len, const uint8_t *frame, size_t len, uint8_t *out,
+    size_t room, size_t *out_len);
 
 /* 4.4.4: checks and decrypts `sframe`, the whole of it, `len` bytes, whose header the caller has parsed to choose
  * `key`. `out` has room for `len` bytes, and may be the ciphertext's own place, sframe + header length; `out_len`
  * gets the plaintext's length. SFRAME_OK, SFRAME_TOO_SHORT, SFRAME_NOT_MINIMAL, SFRAME_NO_ROOM or SFRAME_UNAUTHENTIC;
  * nothing in `out` may be used but with SFRAME_OK. Replay is the caller's to check, afterwards (replay.h). */
-SFrameResult sframe_decrypt (SFrameKey *key, const uint8_t *metadata, size_t metadata_len, const uint8_t *sframe,
-    size_t len, uint8_t *out, size_t *out_len);
+SFrameResult sframe_decrypt (SFrameKey *key, const uint8_t *metadata,
+    size_t metadata_len, const uint8_t *sframe, size_t len, uint8_t *out,
+    size_t *out_len);
 
 /* 5.1: the base key one ratchet step on. NULL when memory is short. */
 Secret *sframe_ratchet (SFrameSuite suite, Secret *base_key);
@@ -111,5 +122,5 @@ Secret *sframe_ssrc_key (SFrameSuite suite, Secret *base_key, uint32_t ssrc);
 
 /* 5.2: KID = context << (S + E) | index << E | epoch mod 2^E. False when S + E > 63, `index` has more than S bits or
  * `context` more than are left. */
-bool sframe_mls_kid (uint64_t epoch, unsigned epoch_bits, uint64_t index, unsigned index_bits, uint64_t context,
-    uint64_t *kid);
+bool sframe_mls_kid (uint64_t epoch, unsigned epoch_bits, uint64_t index,
+    unsigned index_bits, uint64_t context, uint64_t *kid);

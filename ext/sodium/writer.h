@@ -11,7 +11,8 @@
 #include <stdint.h>
 #include <string.h>
 
-typedef struct {
+typedef struct
+{
   uint8_t *start;
   uint8_t *at;
   uint8_t *end;

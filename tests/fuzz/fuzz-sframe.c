@@ -35,13 +35,16 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     uint8_t again[SFRAME_MAX_HEADER];
     Writer out = writer_init (again, sizeof again);
     sframe_header_write (&out, header);
-    if (out.failed || writer_len (&out) != size - reader_left (&in) || memcmp (again, data, writer_len (&out)) != 0)
+    if (out.failed || writer_len (&out) != size - reader_left (&in)
+        || memcmp (again, data, writer_len (&out)) != 0)
       abort ();
   }
 
   uint8_t *plain = malloc (size);
   for (int suite = SFRAME_FIRST_SUITE; suite <= SFRAME_LAST_SUITE; suite++)
-    if (sframe_decrypt (keys[suite], NULL, 0, data, size, plain, &len) == SFRAME_OK && len > size)
+    if (sframe_decrypt (keys[suite], NULL, 0, data, size, plain, &len)
+            == SFRAME_OK
+        && len > size)
       abort ();
   free (plain);
   return 0;

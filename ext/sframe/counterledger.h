@@ -1,0 +1,35 @@
+/* What an encoder remembers of every key it has used, so that a key that comes back goes on where it stopped.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+#include "ext/sodium/sframe.h"
+
+G_BEGIN_DECLS
+
+typedef struct CounterLedger CounterLedger;
+
+/* Identifies (suite, KID, base key) without telling the key: a hash under a key that only this ledger knows. */
+typedef struct
+{
+  guint8 bytes[16];
+} KeyPrint;
+
+CounterLedger *counter_ledger_new (void);
+void counter_ledger_free (CounterLedger *ledger);
+
+KeyPrint counter_ledger_print (
+    CounterLedger *ledger, SFrameSuite suite, guint64 kid, Secret *base_key);
+
+/* The counter with which a key may start: where it stopped when it is known, else `first`, or a random one when
+ * `first` is G_MAXUINT64 or the ledger has forgotten keys. False when the key is known to be spent. */
+gboolean counter_ledger_start (
+    CounterLedger *ledger, const KeyPrint *print, guint64 first, guint64 *ctr);
+
+/* Remembers the next counter of a key that is put away. */
+void counter_ledger_retire (CounterLedger *ledger, const KeyPrint *print,
+    guint64 next_ctr, gboolean spent);
+
+G_END_DECLS

@@ -1,0 +1,443 @@
+/* The way of a frame through sframedec: decrypted, dropped for a reason that is counted and told, or waiting for its key.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "sframedec.h"
+
+#include <gst/video/video.h>
+
+#include "vp8size.h"
+
+GST_DEBUG_CATEGORY_EXTERN (sframedec_debug);
+#define GST_CAT_DEFAULT sframedec_debug
+
+#define MAX_WARNED_KIDS                                                       \
+  64 /* KIDs that a warning on the bus was about; after so many there are no more */
+
+const gchar *const sframe_dec_fate_names[N_FATES] = {
+  [DECODE_OK] = "decrypted",
+  [DECODE_TRUNCATED] = "truncated",
+  [DECODE_NOT_MINIMAL] = "not-minimal",
+  [DECODE_UNKNOWN_KID] = "unknown-kid",
+  [DECODE_UNAUTHENTIC] = "unauthenticated",
+  [DECODE_REPLAYED] = "replayed",
+  [DECODE_TOO_MANY_STREAMS] = "too-many-streams",
+  [DROP_MALFORMED] = "malformed",
+  [DROP_WRONG_SENDER] = "wrong-sender",
+  [DROP_WAITING_KEYFRAME] = "waiting-keyframe",
+  [DROP_FLUSHED] = "flushed",
+  [DROP_NO_MEMORY] = "no-memory",
+};
+
+/* --- What happens to frames that are dropped --- */
+
+/* Asks for a keyframe if frames were lost and the last request is long enough ago. */
+static void
+request_keyframe (ConclaveSFrameDec *self)
+{
+  if (!self->lost)
+    return;
+  GST_OBJECT_LOCK (self);
+  gint64 interval = (gint64) (self->keyframe_interval / 1000);
+  GST_OBJECT_UNLOCK (self);
+  gint64 now = g_get_monotonic_time ();
+
+  if (!self->lost || !self->is_video
+      || (self->last_request != 0 && now - self->last_request < interval))
+    return;
+  self->last_request = now;
+  self->lost = FALSE;
+  g_mutex_lock (&self->key_lock);
+  self->n_keyframe_requests++;
+  g_mutex_unlock (&self->key_lock);
+  gst_pad_push_event (GST_BASE_TRANSFORM_SINK_PAD (self),
+      gst_video_event_new_upstream_force_key_unit (
+          GST_CLOCK_TIME_NONE, TRUE, 0));
+}
+
+/* The first failure of a KID, told to people: a wrong key must not look like silence. */
+static void
+warn_of_kid (ConclaveSFrameDec *self, guint fate, guint64 kid)
+{
+  if (self->n_warned >= MAX_WARNED_KIDS || !kid_set_add (self->warned, kid))
+    return;
+  self->n_warned++;
+  if (fate == DECODE_UNKNOWN_KID)
+    GST_ELEMENT_WARNING (self, STREAM, DECRYPT_NOKEY,
+        ("There is no key for KID %" G_GUINT64_FORMAT
+         ": its frames are dropped. Set \"kid\" and \"key-location\", or call "
+         "\"set-key\".",
+            kid),
+        ("%s", self->n_warned == MAX_WARNED_KIDS
+                   ? "there will be no more warnings"
+                   : ""));
+  else
+    GST_ELEMENT_WARNING (self, STREAM, DECRYPT,
+        ("A frame of KID %" G_GUINT64_FORMAT
+         " is not authentic: the key is wrong, or \"cipher-suite\", \"metadata\", "
+         "\"ratchet-bits\" or \"per-ssrc-keys\" differ from the sender's, or somebody changed it on the way.",
+            kid),
+        ("%s", self->n_warned == MAX_WARNED_KIDS
+                   ? "there will be no more warnings"
+                   : ""));
+}
+
+/* Counts a frame that ends here. GST_FLOW_ERROR when it was one too many. */
+static GstFlowReturn
+drop_frame (ConclaveSFrameDec *self, guint fate, guint64 kid)
+{
+  gboolean fails = fate == DECODE_UNAUTHENTIC || fate == DECODE_UNKNOWN_KID
+                   || fate == DECODE_TRUNCATED || fate == DECODE_NOT_MINIMAL;
+
+  g_mutex_lock (&self->key_lock);
+  guint limit = self->error_after;
+  self->n_fates[fate]++;
+  self->failures += fails;
+  guint failures = self->failures;
+  g_mutex_unlock (&self->key_lock);
+  GST_DEBUG_OBJECT (self, "dropped a frame of KID %" G_GUINT64_FORMAT ": %s",
+      kid, sframe_dec_fate_names[fate]);
+
+  if (fate == DECODE_UNAUTHENTIC || fate == DECODE_UNKNOWN_KID)
+    warn_of_kid (self, fate, kid);
+  /* A replay is no loss, and what others send is none of ours. */
+  if (fate != DECODE_REPLAYED && fate != DROP_WRONG_SENDER) {
+    self->lost = TRUE;
+    request_keyframe (self);
+  }
+
+  if (!fails || limit == 0 || failures < limit)
+    return GST_BASE_TRANSFORM_FLOW_DROPPED;
+  GST_ELEMENT_ERROR (self, STREAM, DECRYPT,
+      ("None of the last %u frames could be decrypted (\"error-after\"). The last one, of KID %" G_GUINT64_FORMAT
+       ": %s. "
+       "Check the key and \"cipher-suite\".",
+          failures, kid, sframe_dec_fate_names[fate]),
+      (NULL));
+  return GST_FLOW_ERROR;
+}
+
+/* --- Decryption --- */
+
+/* Judges and decrypts what lies at `extent` of `in` to `out`, which has as much room as `in` has bytes. `frame` gets where
+ * the result lies in `out`. An SFrame in one memory is decrypted from there. One in several is gathered in `out` and
+ * decrypted in place, so that its plaintext lies behind where its header was: mapping it whole would allocate. */
+static guint
+decrypt_to (ConclaveSFrameDec *self, GstBuffer *in, const FrameExtent *extent,
+    guint8 *out, FrameExtent *frame, guint64 *kid)
+{
+  SFrameInput input = { .len = extent->size };
+  Decoded decoded = { 0, FALSE };
+  GstMapInfo from;
+  gsize skip = 0;
+
+  gboolean mapped = sframe_map_single (in, &from, GST_MAP_READ);
+  if (mapped)
+    input.sframe = from.data + extent->offset;
+  else if (gst_buffer_extract (
+               in, extent->offset, out + extent->offset, extent->size)
+           == extent->size)
+    input.sframe = out + extent->offset;
+  else
+    return DROP_NO_MEMORY;
+
+  guint fate = sframe_input_parse (&input);
+  *kid = input.header.kid;
+  if (!mapped)
+    skip = input.header_len;
+
+  g_mutex_lock (&self->key_lock);
+  if (fate == DECODE_OK && (*kid & self->kid_mask) != self->kid_value)
+    fate = DROP_WRONG_SENDER;
+  if (fate == DECODE_OK) {
+    input.ssrc = self->is_rtp                 ? extent->ssrc
+                 : self->caps_ssrc != NO_SSRC ? self->caps_ssrc
+                                              : self->ssrc;
+    input.metadata =
+        self->aad ? g_bytes_get_data (self->aad, &input.metadata_len) : NULL;
+    fate = decoder_keys_decrypt (
+        self->keys, &input, out + extent->offset + skip, &decoded);
+  }
+  if (fate == DECODE_OK) {
+    self->n_fates[DECODE_OK]++;
+    self->n_jumps += decoded.jump;
+    self->failures = 0;
+  }
+  g_mutex_unlock (&self->key_lock);
+
+  if (mapped)
+    gst_memory_unmap (from.memory, &from);
+  if (fate == DECODE_OK && extent->offset > 0) {
+    gst_buffer_extract (in, 0, out + skip, extent->offset);
+    out[skip] &=
+        (guint8) ~0x20; /* RFC 3550, 5.1: padding is not carried over */
+  }
+  *frame = (FrameExtent){ skip, extent->offset + decoded.len, 0 };
+  return fate;
+}
+
+/* The frame of `in` in a buffer of the pool; NULL with its `fate`, and `kid` if that could be read. */
+static GstBuffer *
+decrypt (ConclaveSFrameDec *self, GstBuffer *in, guint *fate, guint64 *kid)
+{
+  FrameExtent extent, frame = { 0, 0, 0 };
+  GstMapInfo to;
+
+  *kid = 0;
+  *fate = DROP_MALFORMED;
+  if (!sframe_frame_extent (in, self->is_rtp, &extent))
+    return NULL;
+
+  *fate = DROP_NO_MEMORY;
+  GstBuffer *out =
+      frame_pool_acquire (self->pool, extent.offset + extent.size);
+  if (out && sframe_map_single (out, &to, GST_MAP_WRITE)) {
+    *fate = decrypt_to (self, in, &extent, to.data, &frame, kid);
+    gst_memory_unmap (to.memory, &to);
+  }
+  if (*fate == DECODE_OK)
+    gst_buffer_resize (out, (gssize) frame.offset, (gssize) frame.size);
+  else
+    gst_clear_buffer (&out);
+  return out;
+}
+
+/* --- VP8 after RTP: the size is in the keyframes --- */
+
+void
+sframe_dec_clear_held (ConclaveSFrameDec *self)
+{
+  g_queue_clear_full (&self->held, (GDestroyNotify) gst_event_unref);
+}
+
+/* Sends the events that waited for the size, caps first: they are queued in the order they came. */
+gboolean
+sframe_dec_send_held (ConclaveSFrameDec *self)
+{
+  gboolean ok = TRUE;
+  GstEvent *event;
+
+  while ((event = g_queue_pop_head (&self->held))) {
+    gboolean is_caps = GST_EVENT_TYPE (event) == GST_EVENT_CAPS;
+    gboolean taken = sframe_dec_chain_up_sink_event (self, event);
+    ok &= taken || !is_caps;
+  }
+  return ok;
+}
+
+/* Looks into a decrypted VP8 frame: learns the size, marks what is no keyframe. FALSE when it has to be dropped, since
+ * no size is known yet. */
+static gboolean
+inspect_vp8 (ConclaveSFrameDec *self, GstBuffer *frame, GstFlowReturn *flow)
+{
+  guint width = 0, height = 0;
+  gboolean is_key = vp8_keyframe_size (frame, &width, &height);
+
+  if (!is_key) {
+    GST_BUFFER_FLAG_SET (frame, GST_BUFFER_FLAG_DELTA_UNIT);
+    return self->width != 0;
+  }
+  GST_BUFFER_FLAG_UNSET (frame, GST_BUFFER_FLAG_DELTA_UNIT);
+  if (width == self->width && height == self->height)
+    return TRUE;
+
+  gboolean was_known = self->width != 0;
+  self->width = width;
+  self->height = height;
+  GST_INFO_OBJECT (self, "pictures are %ux%u", width, height);
+  if (!g_queue_is_empty (&self->held)) {
+    if (!sframe_dec_send_held (self))
+      *flow = GST_FLOW_NOT_NEGOTIATED;
+  } else if (was_known) {
+    g_autoptr (GstCaps) caps =
+        gst_pad_get_current_caps (GST_BASE_TRANSFORM_SRC_PAD (self));
+    caps = gst_caps_make_writable (
+        caps ? g_steal_pointer (&caps)
+             : gst_caps_new_empty_simple ("video/x-vp8"));
+    gst_caps_set_simple (caps, "width", G_TYPE_INT, (gint) width, "height",
+        G_TYPE_INT, (gint) height, NULL);
+    if (!gst_base_transform_update_src_caps (GST_BASE_TRANSFORM (self), caps))
+      *flow = GST_FLOW_NOT_NEGOTIATED;
+  }
+  return TRUE;
+}
+
+/* --- Frames, and frames that wait --- */
+
+/* One frame from arrival to its fate. GST_FLOW_OK with `out`, GST_BASE_TRANSFORM_FLOW_DROPPED, or an error. `waits` is
+ * NULL for a frame that may not wait (any longer); else it is set when the frame should. */
+static GstFlowReturn
+process (
+    ConclaveSFrameDec *self, GstBuffer *in, GstBuffer **out, gboolean *waits)
+{
+  GstFlowReturn flow = GST_FLOW_OK;
+  guint64 kid;
+  guint fate;
+
+  *out = decrypt (self, in, &fate, &kid);
+  if (fate == DECODE_UNKNOWN_KID && sframe_dec_ask_for_key (self, kid))
+    *out = decrypt (self, in, &fate, &kid);
+  if (fate == DECODE_UNKNOWN_KID && waits) {
+    *waits = TRUE;
+    return GST_BASE_TRANSFORM_FLOW_DROPPED;
+  }
+  if (!*out)
+    return drop_frame (self, fate, kid);
+
+  sframe_copy_metadata (*out, in);
+  if (self->is_vp8_of_unknown_size && !inspect_vp8 (self, *out, &flow)) {
+    gst_clear_buffer (out);
+    g_mutex_lock (&self->key_lock);
+    self->n_fates[DECODE_OK]--; /* it is counted where it ends */
+    g_mutex_unlock (&self->key_lock);
+    return drop_frame (self, DROP_WAITING_KEYFRAME, kid);
+  }
+  if (flow != GST_FLOW_OK)
+    gst_clear_buffer (out);
+  request_keyframe (self);
+  return flow;
+}
+
+static void
+count_pending (ConclaveSFrameDec *self)
+{
+  g_mutex_lock (&self->key_lock);
+  self->n_pending = g_queue_get_length (&self->pending);
+  g_mutex_unlock (&self->key_lock);
+}
+
+static void
+free_pending (Pending *pending)
+{
+  gst_buffer_unref (pending->buffer);
+  g_free (pending);
+}
+
+/* Takes the frame that has waited longest. */
+static Pending *
+pop_pending (ConclaveSFrameDec *self)
+{
+  Pending *pending = g_queue_pop_head (&self->pending);
+  self->pending_bytes -= gst_buffer_get_size (pending->buffer);
+  count_pending (self);
+  return pending;
+}
+
+static void
+push_pending (ConclaveSFrameDec *self, Pending *pending)
+{
+  self->pending_bytes += gst_buffer_get_size (pending->buffer);
+  g_queue_push_tail (&self->pending, pending);
+  count_pending (self);
+}
+
+/* Keeps a frame until its key comes, if there is room. */
+static gboolean
+let_wait (ConclaveSFrameDec *self, GstBuffer *in)
+{
+  gsize size = gst_buffer_get_size (in);
+
+  GST_OBJECT_LOCK (self);
+  gboolean fits = self->pending_time > 0 && size <= self->max_pending_bytes
+                  && self->pending_bytes <= self->max_pending_bytes - size;
+  GST_OBJECT_UNLOCK (self);
+  if (!fits)
+    return FALSE;
+
+  Pending *pending = g_new (Pending, 1);
+  *pending = (Pending){ gst_buffer_ref (in), g_get_monotonic_time () };
+  push_pending (self, pending);
+  return TRUE;
+}
+
+GstFlowReturn
+sframe_dec_work_off_pending (ConclaveSFrameDec *self, gboolean last_chance)
+{
+  GstFlowReturn flow = GST_FLOW_OK;
+
+  GST_OBJECT_LOCK (self);
+  gint64 limit = (gint64) (self->pending_time / 1000);
+  GST_OBJECT_UNLOCK (self);
+  gint64 now = g_get_monotonic_time ();
+
+  /* Frames are tried again only when there is a new key, else only those whose time is over are looked at: what waits may
+   * be somebody's flood. */
+  g_mutex_lock (&self->key_lock);
+  gboolean new_keys = self->key_epoch != self->pending_epoch;
+  self->pending_epoch = self->key_epoch;
+  g_mutex_unlock (&self->key_lock);
+
+  for (guint n = g_queue_get_length (&self->pending);
+       n > 0 && flow == GST_FLOW_OK; n--) {
+    const Pending *oldest = g_queue_peek_head (&self->pending);
+    gboolean may_wait = !last_chance && now - oldest->arrived < limit,
+             waits = FALSE;
+    GstBuffer *out = NULL;
+
+    if (may_wait && !new_keys)
+      break;
+    Pending *pending = pop_pending (self);
+    flow = process (self, pending->buffer, &out, may_wait ? &waits : NULL);
+    if (waits)
+      push_pending (self, pending);
+    else
+      free_pending (pending);
+    if (out)
+      flow = gst_pad_push (GST_BASE_TRANSFORM_SRC_PAD (self), out);
+    else if (flow == GST_BASE_TRANSFORM_FLOW_DROPPED)
+      flow = GST_FLOW_OK;
+  }
+  return flow;
+}
+
+void
+sframe_dec_flush_pending (ConclaveSFrameDec *self)
+{
+  guint n = g_queue_get_length (&self->pending);
+
+  g_queue_clear_full (&self->pending, (GDestroyNotify) free_pending);
+  self->pending_bytes = 0;
+  g_mutex_lock (&self->key_lock);
+  self->n_fates[DROP_FLUSHED] += n;
+  self->n_pending = 0;
+  g_mutex_unlock (&self->key_lock);
+}
+
+GstFlowReturn
+sframe_dec_take_frame (ConclaveSFrameDec *self, GstBuffer *in, GstBuffer **out)
+{
+  gboolean waits = FALSE;
+
+  atomic_fetch_add_explicit (&self->n_received, 1, memory_order_relaxed);
+  if (!g_queue_is_empty (&self->pending)) {
+    GstFlowReturn flow = sframe_dec_work_off_pending (self, FALSE);
+    if (flow != GST_FLOW_OK)
+      return flow;
+  }
+
+  GstFlowReturn flow = process (self, in, out, &waits);
+  if (!waits)
+    return flow;
+  if (let_wait (self, in))
+    return GST_FLOW_OK;
+  return process (self, in, out, NULL);
+}
+
+void
+sframe_dec_start_frames (ConclaveSFrameDec *self)
+{
+  self->pool = frame_pool_new ();
+  self->warned = kid_set_new (MAX_WARNED_KIDS);
+  self->n_warned = 0;
+  self->width = self->height = 0;
+  self->lost = FALSE;
+  self->last_request = 0;
+}
+
+void
+sframe_dec_stop_frames (ConclaveSFrameDec *self)
+{
+  sframe_dec_flush_pending (self);
+  sframe_dec_clear_held (self);
+  g_clear_pointer (&self->warned, kid_set_free);
+  g_clear_pointer (&self->pool, frame_pool_free);
+}
