@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "crypto.h"
 
-#include "ext/sodium/aead.h"
+#include "ext/sodium/aead_once.h"
 #include "ext/sodium/hkdf.h"
 #include "ext/sodium/hpke.h"
 #include "ext/sodium/writer.h"
@@ -254,17 +254,11 @@ mls_public_key (const uint8_t *private_key, uint8_t *public_key)
 bool
 mls_aead_seal (MlsSuite suite, const uint8_t *key, const uint8_t *nonce, MlsSlice aad, MlsSlice in, uint8_t *out)
 {
-  Aead *aead = aead_new (aead_of (suite), key, MLS_TAG_LEN);
-  bool ok = aead && aead_seal (aead, nonce, aad.data, aad.len, in.data, in.len, out);
-  aead_free (aead);
-  return ok;
+  return aead_seal_once (aead_of (suite), key, nonce, aad.data, aad.len, in.data, in.len, out);
 }
 
 bool
 mls_aead_open (MlsSuite suite, const uint8_t *key, const uint8_t *nonce, MlsSlice aad, MlsSlice in, uint8_t *out)
 {
-  Aead *aead = aead_new (aead_of (suite), key, MLS_TAG_LEN);
-  bool ok = aead && aead_open (aead, nonce, aad.data, aad.len, in.data, in.len, out);
-  aead_free (aead);
-  return ok;
+  return aead_open_once (aead_of (suite), key, nonce, aad.data, aad.len, in.data, in.len, out);
 }

@@ -2,6 +2,7 @@
 #include "hpke.h"
 
 #include "aead.h"
+#include "aead_once.h"
 #include "hkdf.h"
 #include "writer.h"
 
@@ -281,13 +282,30 @@ hpke_context_export (
       &context->suite_id, context->exporter_secret, "sec", exporter_context, exporter_context_len, out, len);
 }
 
+/* Key and nonce of a context's only message, without a context: guarded memory for each would cost more than the rest.
+ * Wipes the agreed secret; the caller wipes `out`. */
+static bool
+schedule_once (HpkeAead aead, AeadAlgorithm *algorithm, uint8_t *shared_secret, const void *info, size_t info_len,
+    Schedule *out)
+{
+  SuiteId suite_id = hpke_suite_id (aead);
+  bool ok = find_aead (aead, algorithm)
+      && run_key_schedule (&suite_id, aead_key_len (*algorithm), shared_secret, info, info_len, out);
+  sodium_memzero (shared_secret, NH);
+  return ok;
+}
+
 bool
 hpke_seal (HpkeAead aead, const uint8_t *public_key, const uint8_t *seed, const void *info, size_t info_len,
     const void *aad, size_t aad_len, const void *pt, size_t pt_len, uint8_t *enc, uint8_t *ct)
 {
-  HpkeContext *context = hpke_sender (aead, public_key, seed, info, info_len, enc);
-  bool ok = context && hpke_context_seal (context, aad, aad_len, pt, pt_len, ct);
-  hpke_context_free (context);
+  AeadAlgorithm algorithm;
+  Schedule schedule;
+  uint8_t shared_secret[NH];
+  bool ok = encap (public_key, seed, enc, shared_secret)
+      && schedule_once (aead, &algorithm, shared_secret, info, info_len, &schedule)
+      && aead_seal_once (algorithm, schedule.key, schedule.base_nonce, aad, aad_len, pt, pt_len, ct);
+  sodium_memzero (&schedule, sizeof schedule);
   return ok;
 }
 
@@ -295,8 +313,12 @@ bool
 hpke_open (HpkeAead aead, const uint8_t *private_key, const uint8_t *public_key, const uint8_t *enc, const void *info,
     size_t info_len, const void *aad, size_t aad_len, const void *ct, size_t ct_len, uint8_t *pt)
 {
-  HpkeContext *context = hpke_receiver (aead, private_key, public_key, enc, info, info_len);
-  bool ok = context && hpke_context_open (context, aad, aad_len, ct, ct_len, pt);
-  hpke_context_free (context);
+  AeadAlgorithm algorithm;
+  Schedule schedule;
+  uint8_t shared_secret[NH];
+  bool ok = decap (private_key, public_key, enc, shared_secret)
+      && schedule_once (aead, &algorithm, shared_secret, info, info_len, &schedule)
+      && aead_open_once (algorithm, schedule.key, schedule.base_nonce, aad, aad_len, ct, ct_len, pt);
+  sodium_memzero (&schedule, sizeof schedule);
   return ok;
 }

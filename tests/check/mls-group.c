@@ -448,7 +448,7 @@ mls_group_suite (void)
 {
   Suite *suite = suite_create ("mls-group");
   TCase *tc = tcase_create ("schedules");
-  int n = (int) number_from ("CONCLAVE_MLS_SCHEDULES", g_getenv ("CONCLAVE_SLOW") ? 12 : 150);
+  int n = (int) number_from ("CONCLAVE_MLS_SCHEDULES", g_getenv ("CONCLAVE_SLOW") ? 6 : 100);
   suite_add_tcase (suite, tc);
   tcase_set_timeout (tc, 0);
   g_print ("%d schedules from seed %" G_GUINT64_FORMAT "\n", n, number_from ("CONCLAVE_MLS_SEED", DEFAULT_SEED));
