@@ -251,7 +251,7 @@ drop_old (MlsSecretTree *tree, uint32_t leaf, MlsRatchetType type, uint32_t next
 {
   for (size_t i = 0; i < tree->n_skipped;) {
     Skipped *s = &tree->skipped[i];
-    if (s->leaf == leaf && s->type == type && next - s->generation > tree->window)
+    if (s->leaf == leaf && s->type == type && next - 1 - s->generation > tree->window)
       drop_skipped (tree, s);
     else
       i++;
