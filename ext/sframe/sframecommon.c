@@ -435,11 +435,19 @@ sframe_settings_load_key (
   gboolean fresh = g_atomic_int_get (&settings->source.fresh);
   g_atomic_int_set (&settings->source.fresh, FALSE);
   *kid = settings->kid;
+  gboolean both = settings->per_ssrc_keys && settings->ratchet_bits > 0;
   KeySource source = { fresh ? secret_ref (settings->source.text) : NULL,
     fresh ? g_strdup (settings->source.location) : NULL, FALSE };
   GST_OBJECT_UNLOCK (element);
 
-  *key = read_key_source (&source, &error);
+  /* The payload format derives a stream's key once and ratchets it from then
+   * on. A stream that starts later would need the base key as it was before,
+   * and a ratchet that keeps it protects nothing. */
+  if (both)
+    g_set_error_literal (&error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
+        "\"per-ssrc-keys\" and \"ratchet-bits\" cannot be used together: give new keys with \"set-key\" instead of ratcheting");
+  else
+    *key = read_key_source (&source, &error);
   clear_key_source (&source);
   if (!error)
     return TRUE;

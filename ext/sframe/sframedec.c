@@ -39,6 +39,7 @@ GST_DEBUG_CATEGORY (sframedec_debug);
 #define DEFAULT_MAX_PENDING_BYTES (1024 * 1024)
 #define DEFAULT_KEYFRAME_INTERVAL (1 * GST_SECOND)
 
+#define MAX_HELD_EVENTS 64    /* behind caps that wait for the size of VP8 */
 #define MAX_REFUSED_KIDS 1024 /* KIDs for which key-needed had no answer */
 
 G_DEFINE_FINAL_TYPE (
@@ -240,10 +241,15 @@ conclave_sframe_dec_transform_caps (GstBaseTransform *trans,
 
   if (direction == GST_PAD_SINK) {
     result = sframe_caps_restore (caps);
-    if (self->width != 0 && gst_caps_is_fixed (result)
+    GST_OBJECT_LOCK (self);
+    guint width = self->width, height = self->height;
+    GST_OBJECT_UNLOCK (self);
+    if (width != 0 && gst_caps_is_fixed (result)
         && lacks_vp8_size (gst_caps_get_structure (result, 0)))
-      gst_caps_set_simple (result, "width", G_TYPE_INT, (gint) self->width,
-          "height", G_TYPE_INT, (gint) self->height, NULL);
+      /* Muxers want a framerate, as from the stock depayloader: 0/1, variable. */
+      gst_caps_set_simple (result, "width", G_TYPE_INT, (gint) width, "height",
+          G_TYPE_INT, (gint) height, "framerate", GST_TYPE_FRACTION, 0, 1,
+          NULL);
   } else {
     /* Which suite and SSRC it will be is not known here. */
     result =
@@ -377,11 +383,16 @@ conclave_sframe_dec_sink_event (GstBaseTransform *trans, GstEvent *event)
       sframe_dec_flush_pending (self);
       break;
     default:
-      /* Nothing serialized may overtake caps that wait for their size. */
-      if (GST_EVENT_IS_SERIALIZED (event) && !g_queue_is_empty (&self->held)) {
+      /* Nothing serialized may overtake caps that wait for their size. What
+       * is about time, or comes without end, is not worth keeping. */
+      if (!GST_EVENT_IS_SERIALIZED (event) || g_queue_is_empty (&self->held))
+        break;
+      if (GST_EVENT_TYPE (event) == GST_EVENT_GAP
+          || g_queue_get_length (&self->held) >= MAX_HELD_EVENTS)
+        gst_event_unref (event);
+      else
         g_queue_push_tail (&self->held, event);
-        return TRUE;
-      }
+      return TRUE;
   }
   return sframe_dec_chain_up_sink_event (self, event);
 }

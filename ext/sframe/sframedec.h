@@ -74,7 +74,8 @@ struct _ConclaveSFrameDec
       pending_epoch; /* key_epoch when all of `pending` were last tried; written with the key lock too */
   GQueue
       held; /* events that wait behind caps for the size of the first VP8 keyframe */
-  guint width, height; /* of VP8; 0 until known */
+  guint width, height; /* of VP8; 0 until known. Written with the object
+                          lock too, under which caps queries read it */
   KidSet *warned;
   guint n_warned;
   gboolean lost; /* a frame was dropped since a keyframe was last asked for */

@@ -241,8 +241,10 @@ inspect_vp8 (ConclaveSFrameDec *self, GstBuffer *frame, GstFlowReturn *flow)
     return TRUE;
 
   gboolean was_known = self->width != 0;
+  GST_OBJECT_LOCK (self);
   self->width = width;
   self->height = height;
+  GST_OBJECT_UNLOCK (self);
   GST_INFO_OBJECT (self, "pictures are %ux%u", width, height);
   if (!g_queue_is_empty (&self->held)) {
     if (!sframe_dec_send_held (self))
@@ -428,7 +430,9 @@ sframe_dec_start_frames (ConclaveSFrameDec *self)
   self->pool = frame_pool_new ();
   self->warned = kid_set_new (MAX_WARNED_KIDS);
   self->n_warned = 0;
+  GST_OBJECT_LOCK (self);
   self->width = self->height = 0;
+  GST_OBJECT_UNLOCK (self);
   self->lost = FALSE;
   self->last_request = 0;
 }

@@ -63,10 +63,16 @@ codecs_sframe_template (void)
 {
   g_autoptr (GString) caps = g_string_new (NULL);
 
-  for (gsize i = 0; i < G_N_ELEMENTS (codecs); i++)
+  for (gsize i = 0; i < G_N_ELEMENTS (codecs); i++) {
     g_string_append_printf (caps,
         SFRAME_CAPS ", original-media-type=(string)%s%s; ",
         codecs[i].media_type, codecs[i].fields);
+    /* GStreamer 1.22's av1enc does not say that what it makes is an obu-stream. Second, so that who can choose (av1parse)
+     * chooses the first. */
+    if (strcmp (codecs[i].encoding_name, "AV1") == 0)
+      g_string_append (caps, SFRAME_CAPS
+          ", original-media-type=(string)video/x-av1, alignment=(string)tu; ");
+  }
   g_string_append (caps, SFRAME_CAPS
       ", original-media-type=(string)" PACKETIZED_TYPE
       ", media=(string){video,audio}, clock-rate=(int)[1,2147483647], ");
@@ -83,6 +89,14 @@ codecs_rtp_template (void)
 
   append_encoding_names (caps);
   return gst_caps_from_string (caps->str);
+}
+
+gboolean
+codec_takes (const Codec *codec, const GstStructure *frames)
+{
+  const char *format = gst_structure_get_string (frames, "stream-format");
+  return strcmp (codec->encoding_name, "AV1") != 0
+         || g_strcmp0 (format, "annexb") != 0;
 }
 
 static int

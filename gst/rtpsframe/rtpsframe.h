@@ -41,6 +41,9 @@ const Codec *codec_by_media_type (const char *media_type);
 GstCaps *codecs_sframe_template (void);
 GstCaps *codecs_rtp_template (void);
 
+/* Whether `frames` (SFrame caps that the template allows) are in the form that receivers assume. */
+gboolean codec_takes (const Codec *codec, const GstStructure *frames);
+
 /* RTP caps fields beyond media, clock-rate and encoding-name for frames of `from` (SFrame caps); never NULL. */
 GstStructure *codec_rtp_fields (const Codec *codec, const GstStructure *from);
 int codec_clock_rate (const Codec *codec, const GstStructure *from);

@@ -91,8 +91,9 @@ struct _ConclaveRtpSFrameDepay
 {
   GstRTPBaseDepayload parent;
 
+  guint max_frame_size; /* atomic */
+
   /* Object lock: */
-  guint max_frame_size;
   GstClockTime keyframe_interval;
   Stats stats;
 
@@ -149,14 +150,6 @@ GST_ELEMENT_REGISTER_DEFINE (rtpsframedepay, "rtpsframedepay",
 
 /* --- Keyframes --- */
 
-static void
-count_one (ConclaveRtpSFrameDepay *self, guint64 *counter)
-{
-  GST_OBJECT_LOCK (self);
-  (*counter)++;
-  GST_OBJECT_UNLOCK (self);
-}
-
 /* Real time, not that of the packets: a jitterbuffer may hand on a second's worth of them at once. */
 static GstClockTime
 now (ConclaveRtpSFrameDepay *self)
@@ -182,7 +175,9 @@ request_keyframe (ConclaveRtpSFrameDepay *self)
       && time >= self->last_request && time - self->last_request < interval)
     return;
   self->last_request = time;
-  count_one (self, &self->stats.keyframe_requests);
+  GST_OBJECT_LOCK (self);
+  self->stats.keyframe_requests++;
+  GST_OBJECT_UNLOCK (self);
   GST_DEBUG_OBJECT (self, "asking for a keyframe");
   gst_pad_push_event (GST_RTP_BASE_DEPAYLOAD_SINKPAD (self),
       gst_video_event_new_upstream_force_key_unit (
@@ -190,6 +185,17 @@ request_keyframe (ConclaveRtpSFrameDepay *self)
 }
 
 /* --- The open SFrame --- */
+
+/* To map the payload of a packet in several memories would copy it first. */
+static void
+read_payload (GstRTPBuffer *rtp, gsize offset, guint8 *to, gsize len)
+{
+  if (gst_buffer_n_memory (rtp->buffer) == 1)
+    memcpy (to, (guint8 *) gst_rtp_buffer_get_payload (rtp) + offset, len);
+  else
+    gst_buffer_extract (
+        rtp->buffer, gst_rtp_buffer_get_header_len (rtp) + offset, to, len);
+}
 
 static void
 forget_frame (ConclaveRtpSFrameDepay *self)
@@ -265,12 +271,9 @@ begin_frame (ConclaveRtpSFrameDepay *self, GstRTPBuffer *rtp, gsize len)
 static gboolean
 add_fragment (ConclaveRtpSFrameDepay *self, GstRTPBuffer *rtp, gsize len)
 {
-  gsize header_len = gst_rtp_buffer_get_header_len (rtp);
-
   if (!self->frame || !make_room (self, len))
     return FALSE;
-  gst_buffer_extract (
-      rtp->buffer, header_len + 1, self->map.data + self->filled, len);
+  read_payload (rtp, 1, self->map.data + self->filled, len);
   self->filled += len;
   return TRUE;
 }
@@ -418,6 +421,7 @@ count_step (ConclaveRtpSFrameDepay *self, const Step *step, guint missing,
   Stats *stats = &self->stats;
 
   GST_OBJECT_LOCK (self);
+  stats->received++;
   stats->lost += missing;
   if (descriptor & DESCRIPTOR_RESERVED)
     stats->reserved_bits++;
@@ -439,6 +443,16 @@ count_step (ConclaveRtpSFrameDepay *self, const Step *step, guint missing,
   } else {
     stats->pending++;
   }
+  GST_OBJECT_UNLOCK (self);
+}
+
+/* A packet that was no fragment of any SFrame. */
+static void
+count_unseen (ConclaveRtpSFrameDepay *self, DropReason reason)
+{
+  GST_OBJECT_LOCK (self);
+  self->stats.received++;
+  self->stats.dropped[reason]++;
   GST_OBJECT_UNLOCK (self);
 }
 
@@ -508,21 +522,14 @@ conclave_rtp_sframe_depay_process (
     0 };
   guint missing =
       missing_before (self, gst_rtp_buffer_get_seq (rtp), f.ssrc, &lost);
-  gsize max_frame_size;
   Step step = { DROP_NONE };
 
   self->processed = TRUE;
   if (payload_len == 0
       && !lost) { /* a keepalive, or padding that probes bandwidth: no part of any SFrame */
-    GST_OBJECT_LOCK (self);
-    self->stats.dropped[DROP_NO_DESCRIPTOR]++;
-    GST_OBJECT_UNLOCK (self);
+    count_unseen (self, DROP_NO_DESCRIPTOR);
     return NULL;
   }
-
-  GST_OBJECT_LOCK (self);
-  max_frame_size = self->max_frame_size;
-  GST_OBJECT_UNLOCK (self);
   if (payload_len == 0) {
     step.broken_packets =
         reassembly_break (&self->reassembly, DROP_INCOMPLETE);
@@ -532,7 +539,8 @@ conclave_rtp_sframe_depay_process (
     gst_buffer_extract (
         rtp->buffer, gst_rtp_buffer_get_header_len (rtp), &f.descriptor, 1);
     f.len = payload_len - 1;
-    step = reassembly_step (&self->reassembly, &f, lost, max_frame_size);
+    step = reassembly_step (&self->reassembly, &f, lost,
+        (gsize) g_atomic_int_get (&self->max_frame_size));
   }
   count_step (self, &step, missing, f.descriptor);
   skip_lost_units (self, &step, was_open, missing, lost);
@@ -561,23 +569,18 @@ conclave_rtp_sframe_depay_chain (
   gboolean valid = gst_rtp_buffer_map (packet, GST_MAP_READ, &rtp);
   GstFlowReturn flow;
 
-  if (valid)
-    gst_rtp_buffer_unmap (&rtp);
-  GST_OBJECT_LOCK (self);
-  self->stats.received++;
-  if (!valid)
-    self->stats.dropped[DROP_INVALID_RTP]++;
-  GST_OBJECT_UNLOCK (self);
   if (!valid) {
     GST_DEBUG_OBJECT (self, "not RTP, dropped");
+    count_unseen (self, DROP_INVALID_RTP);
     gst_buffer_unref (packet);
     return GST_FLOW_OK;
   }
+  gst_rtp_buffer_unmap (&rtp);
 
   self->processed = FALSE;
   flow = self->base_chain (pad, parent, packet);
   if (!self->processed)
-    count_one (self, &self->stats.dropped[DROP_DUPLICATE]);
+    count_unseen (self, DROP_DUPLICATE);
   return flow;
 }
 
@@ -697,7 +700,7 @@ conclave_rtp_sframe_depay_set_property (
   GST_OBJECT_LOCK (self);
   switch (id) {
     case PROP_MAX_FRAME_SIZE:
-      self->max_frame_size = g_value_get_uint (value);
+      g_atomic_int_set (&self->max_frame_size, g_value_get_uint (value));
       break;
     case PROP_KEYFRAME_INTERVAL:
       self->keyframe_interval = g_value_get_uint64 (value);
@@ -722,7 +725,7 @@ conclave_rtp_sframe_depay_get_property (
   GST_OBJECT_LOCK (self);
   switch (id) {
     case PROP_MAX_FRAME_SIZE:
-      g_value_set_uint (value, self->max_frame_size);
+      g_value_set_uint (value, g_atomic_int_get (&self->max_frame_size));
       break;
     case PROP_KEYFRAME_INTERVAL:
       g_value_set_uint64 (value, self->keyframe_interval);

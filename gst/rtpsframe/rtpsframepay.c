@@ -199,8 +199,10 @@ conclave_rtp_sframe_pay_set_caps (GstRTPBasePayload *base, GstCaps *caps)
     return set_packet_caps (self, in);
   }
   codec = codec_by_media_type (media_type);
-  if (!codec) {
-    GST_ERROR_OBJECT (self, "no RTP name for %s", GST_STR_NULL (media_type));
+  if (!codec || !codec_takes (codec, in)) {
+    GST_ERROR_OBJECT (self,
+        "%s is not a form of media that RTP receivers know",
+        GST_STR_NULL (media_type));
     return FALSE;
   }
   self->video = g_str_equal (codec->media, "video");
@@ -250,28 +252,18 @@ measure_extensions (GstPad *pad, GParamSpec *pspec, ConclaveRtpSFramePay *self)
 
 /* --- Packets --- */
 
+/* A packet with room for `payload_len` bytes, which are the last in it. */
 static GstBuffer *
-allocate_packet (
-    ConclaveRtpSFramePay *self, gsize payload_len, gboolean marker)
+allocate_packet (ConclaveRtpSFramePay *self, gsize payload_len)
 {
   GstRTPBasePayload *base = GST_RTP_BASE_PAYLOAD (self);
-  GstBuffer *packet;
-  guint8 header[RTP_HEADER_LEN] = { 0x80, marker ? RTP_MARKER_BIT : 0 };
 
   /* Header extensions are inserted behind the header, which must then be a memory of its own. */
   if (self->extension_room > 0
-      || gst_rtp_base_payload_is_source_info_enabled (base)) {
-    GstRTPBuffer rtp = GST_RTP_BUFFER_INIT;
-    packet = gst_rtp_base_payload_allocate_output_buffer (
+      || gst_rtp_base_payload_is_source_info_enabled (base))
+    return gst_rtp_base_payload_allocate_output_buffer (
         base, (guint) payload_len, 0, 0);
-    gst_rtp_buffer_map (packet, GST_MAP_WRITE, &rtp);
-    gst_rtp_buffer_set_marker (&rtp, marker);
-    gst_rtp_buffer_unmap (&rtp);
-    return packet;
-  }
-  packet = gst_buffer_new_allocate (NULL, RTP_HEADER_LEN + payload_len, NULL);
-  gst_buffer_fill (packet, 0, header, sizeof header);
-  return packet;
+  return gst_buffer_new_allocate (NULL, RTP_HEADER_LEN + payload_len, NULL);
 }
 
 static void
@@ -301,17 +293,30 @@ descriptor_of (gboolean first, gboolean last)
       guint8) ((first ? DESCRIPTOR_START : 0) | (last ? DESCRIPTOR_END : 0));
 }
 
+/* Copies. To share the frame's memory behind a small one with the headers was measured and lost, at 187 bytes (411 ns
+ * against 257), at 1187 (343, 251) and even at 8987 (332, 316); and a packet in one piece is cheaper to send. */
 static GstBuffer *
 make_packet (ConclaveRtpSFramePay *self, GstBuffer *frame,
     const GstMapInfo *map, gsize offset, gsize len, gboolean marker)
 {
   gboolean first = offset == 0, last = offset + len == map->size;
-  GstBuffer *packet = allocate_packet (self, 1 + len, last && marker);
-  guint8 descriptor = descriptor_of (first, last);
-  gsize at = gst_buffer_get_size (packet) - len;
+  GstBuffer *packet = allocate_packet (self, 1 + len);
+  gboolean whole = gst_buffer_n_memory (packet) == 1;
+  GstMapInfo out;
 
-  gst_buffer_fill (packet, at - 1, &descriptor, 1);
-  gst_buffer_fill (packet, at, map->data + offset, len);
+  /* The base class fills in the rest of the header. */
+  gst_buffer_map_range (packet, 0, 1, &out, GST_MAP_WRITE);
+  if (whole)
+    memset (out.data, 0, RTP_HEADER_LEN);
+  out.data[0] = (guint8) (0x80 | (out.data[0] & 0x0f));
+  out.data[1] = last && marker ? RTP_MARKER_BIT : 0;
+  if (!whole) {
+    gst_buffer_unmap (packet, &out);
+    gst_buffer_map_range (packet, 1, 1, &out, GST_MAP_WRITE);
+  }
+  out.data[out.size - len - 1] = descriptor_of (first, last);
+  memcpy (out.data + out.size - len, map->data + offset, len);
+  gst_buffer_unmap (packet, &out);
   describe_packet (packet, frame, first, last, marker);
   return packet;
 }

@@ -570,10 +570,13 @@ GST_START_TEST (secret_memory_is_guarded)
 }
 GST_END_TEST;
 
+static pthread_barrier_t all_started;
+
 static void *
 hold_and_release (void *data)
 {
-  for (int i = 0; i < 20000; i++) {
+  pthread_barrier_wait (&all_started);
+  for (int i = is_slow () ? 2000 : 200000; i > 0; i--) {
     Secret *mine = secret_ref (data);
     if (secret_bytes (mine)[0] != 0x5a)
       g_error ("the secret went away under a reference");
@@ -589,13 +592,16 @@ GST_START_TEST (secret_references_may_be_taken_by_several_threads)
   guint8 byte = 0x5a;
   Secret *secret = secret_copy (&byte, 1);
 
+  pthread_barrier_init (&all_started, NULL, G_N_ELEMENTS (threads) + 1);
   for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
     fail_unless (pthread_create (
                      &threads[i], NULL, hold_and_release, secret_ref (secret))
                  == 0);
   secret_unref (secret); /* the last to finish frees */
+  pthread_barrier_wait (&all_started);
   for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
     pthread_join (threads[i], NULL);
+  pthread_barrier_destroy (&all_started);
 }
 GST_END_TEST;
 

@@ -219,6 +219,37 @@ static const guint8 frame[] =
     "A frame of a few bytes more than one AES block has.";
 static const guint8 meta[] = "metadata";
 
+/* The RFC's frames have short KIDs and counters. These, of the longest, were made by tests/interop/sframe/sframe-peer.mjs:
+ * base key 000102…0f, KID 0x0123456789abcdef, CTR 0xfedcba9876543210. */
+GST_START_TEST (all_bytes_of_kid_and_ctr_count)
+{
+  static const char *const rows[] = {
+    [1] = "ff0123456789abcdeffedcba9876543210c9b3e104b896802b92209e9b359558",
+    [2] = "ff0123456789abcdeffedcba9876543210a367260794ea02dc3bb86ca533",
+    [3] = "ff0123456789abcdeffedcba98765432103c73a1dbc98bebca3a",
+    [4] =
+        "ff0123456789abcdeffedcba9876543210801efd00b944a1eac81ba1e5e9b18dfec26fc0cce1",
+    [5] =
+        "ff0123456789abcdeffedcba98765432104930fd91a37d76dc814244716691969c2af621a0cb",
+    [6] = "ff0123456789abcdeffedcba9876543210f19393851b5e4efa0e8dfe01066c59",
+    [7] = "ff0123456789abcdeffedcba9876543210150ed22bfafc957e869b342e0f",
+    [8] = "ff0123456789abcdeffedcba98765432107a4502c3410a61cbc3",
+  };
+  SFrameKey *key = new_key (__i__, G_GUINT64_CONSTANT (0x0123456789abcdef),
+      G_GUINT64_CONSTANT (0xfedcba9876543210));
+  g_autoptr (GBytes) want = bytes_from_hex (rows[__i__]);
+  guint8 sframe[64];
+  gsize len;
+
+  fail_unless_equals_int (
+      sframe_encrypt (key, (const guint8 *) "metadata", 8,
+          (const guint8 *) "frame", 5, sframe, sizeof sframe, &len),
+      SFRAME_OK);
+  fail_unless_equals_bytes (sframe, len, want);
+  sframe_key_free (key);
+}
+GST_END_TEST;
+
 /* The tag of 32 bits is short: one random tag in 2^32 would pass, which no run of this test will see. */
 GST_START_TEST (every_flipped_bit_and_every_cut_is_refused)
 {
@@ -572,6 +603,7 @@ sframe_suite (void)
       tc, frame_of_the_vector_is_its_parts_put_together, 0, n_frames ());
   tcase_add_test (
       tc, ratchet_and_ssrc_keys_are_those_of_another_implementation);
+  tcase_add_loop_test (tc, all_bytes_of_kid_and_ctr_count, first, end);
   tcase_add_test (tc, mls_kids_are_those_of_the_rfc);
 
   suite_add_tcase (suite, tc = tcase_create ("refusals"));

@@ -1,0 +1,211 @@
+/* ns of CPU per frame of rtpsframepay and rtpsframedepay, beside GStreamer's own rtpgstpay and rtpgstdepay, which carry
+ * any frame too, and beside the bare push
+ * of a buffer through a pad.
+ *
+ * The depayloaders get the packets of the payloader in front of them; the source's time is not counted.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <gst/gst.h>
+#include <stdio.h>
+
+#include "bench.h"
+
+#define RUNS 7
+#define MTU 1200
+
+static GPtrArray *kept; /* what arrives, when it is asked for */
+
+static GstFlowReturn
+swallow (GstPad *pad, GstObject *parent, GstBuffer *buffer)
+{
+  if (kept)
+    g_ptr_array_add (kept, gst_buffer_ref (buffer));
+  gst_buffer_unref (buffer);
+  return GST_FLOW_OK;
+}
+
+static GstFlowReturn
+swallow_list (GstPad *pad, GstObject *parent, GstBufferList *list)
+{
+  for (guint i = 0; kept && i < gst_buffer_list_length (list); i++)
+    g_ptr_array_add (kept, gst_buffer_ref (gst_buffer_list_get (list, i)));
+  gst_buffer_list_unref (list);
+  return GST_FLOW_OK;
+}
+
+typedef struct
+{
+  GstElement *element; /* or NULL: the source pad is linked to the sink pad */
+  GstPad *src, *sink;
+} Chain;
+
+static void
+chain_open (Chain *chain, const char *factory, GstCaps *caps)
+{
+  GstSegment segment;
+
+  chain->src = gst_pad_new ("src", GST_PAD_SRC);
+  chain->sink = gst_pad_new ("sink", GST_PAD_SINK);
+  gst_pad_set_chain_function (chain->sink, swallow);
+  gst_pad_set_chain_list_function (chain->sink, swallow_list);
+  chain->element = NULL;
+  if (factory) {
+    chain->element = gst_element_factory_make (factory, NULL);
+    if (!chain->element)
+      g_error ("no element %s: run under `meson devenv`", factory);
+    if (g_object_class_find_property (
+            G_OBJECT_GET_CLASS (chain->element), "mtu"))
+      g_object_set (chain->element, "mtu", MTU, NULL);
+    g_autoptr (GstPad) in =
+        gst_element_get_static_pad (chain->element, "sink");
+    g_autoptr (GstPad) out =
+        gst_element_get_static_pad (chain->element, "src");
+    gst_pad_link (chain->src, in);
+    gst_pad_link (out, chain->sink);
+  } else {
+    gst_pad_link (chain->src, chain->sink);
+  }
+  gst_pad_set_active (chain->sink, TRUE);
+  gst_pad_set_active (chain->src, TRUE);
+  if (chain->element)
+    gst_element_set_state (chain->element, GST_STATE_PLAYING);
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  gst_pad_push_event (chain->src, gst_event_new_stream_start ("bench"));
+  gst_pad_push_event (chain->src, gst_event_new_caps (caps));
+  gst_pad_push_event (chain->src, gst_event_new_segment (&segment));
+}
+
+static void
+chain_close (Chain *chain)
+{
+  if (chain->element) {
+    gst_element_set_state (chain->element, GST_STATE_NULL);
+    gst_object_unref (chain->element);
+  }
+  gst_pad_set_active (chain->src, FALSE);
+  gst_pad_set_active (chain->sink, FALSE);
+  gst_object_unref (chain->src);
+  gst_object_unref (chain->sink);
+}
+
+static GPtrArray *
+make_frames (gsize size, guint n)
+{
+  GPtrArray *frames =
+      g_ptr_array_new_with_free_func ((GDestroyNotify) gst_buffer_unref);
+
+  for (guint i = 0; i < n; i++) {
+    GstBuffer *frame = gst_buffer_new_allocate (NULL, size, NULL);
+    gst_buffer_memset (frame, 0, 0x5a, size);
+    GST_BUFFER_PTS (frame) = i * GST_MSECOND;
+    g_ptr_array_add (frames, frame);
+  }
+  return frames;
+}
+
+/* The buffers that come out of `factory` for `in`, and their caps. */
+static GPtrArray *
+convert (const char *factory, GPtrArray *in, const char *in_caps,
+    GstCaps **out_caps)
+{
+  g_autoptr (GstCaps) caps = gst_caps_from_string (in_caps);
+  GPtrArray *out =
+      g_ptr_array_new_with_free_func ((GDestroyNotify) gst_buffer_unref);
+  Chain chain;
+
+  chain_open (&chain, factory, caps);
+  kept = out;
+  for (guint i = 0; i < in->len; i++)
+    gst_pad_push (chain.src, gst_buffer_ref (g_ptr_array_index (in, i)));
+  kept = NULL;
+  *out_caps = gst_pad_get_current_caps (chain.sink);
+  chain_close (&chain);
+  return out;
+}
+
+/* ns per frame, of one run over all buffers. */
+static double
+run (const char *factory, GPtrArray *in, GstCaps *caps, guint frames)
+{
+  double start, end;
+  Chain chain;
+
+  chain_open (&chain, factory, caps);
+  for (guint i = 0; i < in->len; i++)
+    gst_buffer_ref (g_ptr_array_index (in, i));
+  start = bench_cpu_ns ();
+  for (guint i = 0; i < in->len; i++)
+    gst_pad_push (chain.src, g_ptr_array_index (in, i));
+  end = bench_cpu_ns ();
+  chain_close (&chain);
+  return (end - start) / frames;
+}
+
+enum
+{
+  PUSH,
+  PAY,
+  GST_PAY,
+  PUSH_PACKETS,
+  DEPAY,
+  GST_DEPAY,
+  N
+};
+
+static const char *const what[N] = { "bare push of the frame", "rtpsframepay",
+  "rtpgstpay", "bare push of its packets", "rtpsframedepay", "rtpgstdepay" };
+static const char *const factories[N] = { NULL, "rtpsframepay", "rtpgstpay",
+  NULL, "rtpsframedepay", "rtpgstdepay" };
+
+static void
+compare (gsize size)
+{
+  guint n = size >= 100000 ? 300 : 5000;
+  const char *sframe =
+      "application/x-sframe, original-media-type=(string)video/x-vp8";
+  g_autoptr (GPtrArray) frames = make_frames (size, n);
+  GPtrArray *in[N] = { frames, frames, frames };
+  GstCaps *caps[N] = { gst_caps_from_string (sframe),
+    gst_caps_from_string (sframe), gst_caps_from_string ("video/x-vp8") };
+  double values[N][RUNS], median[N];
+
+  in[PUSH_PACKETS] =
+      convert ("rtpsframepay", frames, sframe, &caps[PUSH_PACKETS]);
+  in[DEPAY] = in[PUSH_PACKETS];
+  caps[DEPAY] = gst_caps_ref (caps[PUSH_PACKETS]);
+  in[GST_DEPAY] =
+      convert ("rtpgstpay", frames, "video/x-vp8", &caps[GST_DEPAY]);
+
+  for (int r = 0; r < RUNS; r++)
+    for (int i = 0; i < N; i++)
+      values[i][r] = run (factories[i], in[i], caps[i], n);
+  printf ("%" G_GSIZE_FORMAT " bytes, MTU %d\n", size, MTU);
+  for (int i = 0; i < N; i++) {
+    median[i] = bench_median (values[i], RUNS);
+    int floor = i < PUSH_PACKETS ? PUSH : PUSH_PACKETS,
+        stock = i < PUSH_PACKETS ? GST_PAY : GST_DEPAY;
+    printf ("  %-26s %9.0f ns/frame  %6.2f x push", what[i], median[i],
+        median[i] / median[floor]);
+    if (i == PAY || i == DEPAY) {
+      qsort (values[stock], RUNS, sizeof (double), bench_compare);
+      printf (
+          "  %5.2f x %s", median[i] / values[stock][RUNS / 2], what[stock]);
+    }
+    printf ("\n");
+  }
+  for (int i = 0; i < N; i++)
+    gst_caps_unref (caps[i]);
+  g_ptr_array_unref (in[PUSH_PACKETS]);
+  g_ptr_array_unref (in[GST_DEPAY]);
+}
+
+int
+main (int argc, char **argv)
+{
+  static const gsize sizes[] = { 200, 1200, 10000, 100000 };
+
+  gst_init (&argc, &argv);
+  for (gsize i = 0; i < G_N_ELEMENTS (sizes); i++)
+    compare (sizes[i]);
+  return 0;
+}
