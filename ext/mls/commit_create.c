@@ -246,7 +246,7 @@ static void
 put_by_value (MlsBuffer *body, const MlsBuffer *raw, size_t start)
 {
   mls_put_uint (body, 1, 1);
-  if (!raw->failed)
+  if (!raw->failed && raw->len > start)
     mls_put_bytes (body, raw->data + start, raw->len - start);
 }
 
