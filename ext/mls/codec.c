@@ -61,7 +61,7 @@ mls_put (MlsBuffer *buffer, size_t len)
     buffer->failed = true;
     return NULL;
   }
-  if (buffer->len + len > buffer->room) {
+  if (!buffer->data || buffer->len + len > buffer->room) {
     size_t room = buffer->room * 2 > buffer->len + len ? buffer->room * 2 : buffer->len + len + 64;
     uint8_t *data = malloc (room);
     if (!data) {
