@@ -443,6 +443,210 @@ GST_START_TEST (members_agree_over_a_random_schedule)
 }
 GST_END_TEST
 
+/* ---- single behaviours ---- */
+
+typedef struct {
+  Person people[4];
+  MlsGroup *anna, *bert, *carl;
+} Trio;
+
+static void
+trio_new (Trio *t)
+{
+  static const MlsSettings settings = { 32, 3, 4 };
+  MlsKeyPackage *kps[2];
+  MlsSlice adds[2];
+  MlsStaged *staged;
+  for (guint i = 0; i < 4; i++)
+    t->people[i] = person_new (MLS_SUITE_AES_128_GCM, i, NULL);
+  t->anna = person_create (&t->people[0], group_id, &settings);
+  for (guint i = 0; i < 2; i++) {
+    kps[i] = person_key_package (&t->people[1 + i]);
+    adds[i] = mls_key_package_message (kps[i]);
+  }
+  MlsCommitRequest request = { .add = adds, .n_add = 2 };
+  fail_unless_ok (mls_group_commit (t->anna, &request, &staged));
+  MlsSlice welcome = mls_staged_welcome (staged);
+  fail_unless_ok (mls_group_join (kps[0], welcome, (MlsSlice){ 0 }, NULL, 0, &settings, &t->bert));
+  fail_unless_ok (mls_group_join (kps[1], welcome, (MlsSlice){ 0 }, NULL, 0, &settings, &t->carl));
+  fail_unless_ok (mls_group_merge (t->anna, staged, 0));
+  for (guint i = 0; i < 2; i++)
+    mls_key_package_free (kps[i]);
+}
+
+static void
+trio_clear (Trio *t)
+{
+  mls_group_free (t->anna);
+  mls_group_free (t->bert);
+  mls_group_free (t->carl);
+  for (guint i = 0; i < 4; i++)
+    person_clear (&t->people[i]);
+}
+
+static void
+same_epoch (const MlsGroup *a, const MlsGroup *b)
+{
+  fail_unless (memcmp (mls_epoch_authenticator (mls_group_epoch (a)), mls_epoch_authenticator (mls_group_epoch (b)), 32) == 0);
+}
+
+/* Commits by Anna; the others follow. */
+static void
+anna_commits (Trio *t, const MlsCommitRequest *request)
+{
+  MlsStaged *staged;
+  fail_unless_ok (mls_group_commit (t->anna, request, &staged));
+  fail_unless_ok (take_commit (t->bert, mls_staged_message (staged)));
+  fail_unless_ok (take_commit (t->carl, mls_staged_message (staged)));
+  fail_unless_ok (mls_group_merge (t->anna, staged, 0));
+  same_epoch (t->anna, t->bert);
+}
+
+GST_START_TEST (a_member_that_lost_its_memory_is_replaced_in_one_commit)
+{
+  Trio t;
+  MlsStaged *staged;
+  MlsEvent event;
+  MlsGroup *again = NULL;
+  trio_new (&t);
+  uint32_t old = mls_epoch_own_leaf (mls_group_epoch (t.carl));
+  MlsKeyPackage *kp = person_key_package (&t.people[2]);
+  MlsSlice add = mls_key_package_message (kp);
+  MlsCommitRequest request = { .add = &add, .n_add = 1, .remove = &old, .n_remove = 1 };
+  fail_unless_ok (mls_group_commit (t.anna, &request, &staged));
+
+  fail_unless_ok (mls_group_process (t.bert, mls_staged_message (staged), 0, &event));
+  MlsCommitInfo info = mls_staged_info (event.commit);
+  fail_unless (info.has_path && !info.own && info.committer == 0 && !info.removes_us);
+  fail_unless (!mls_slice_equal (info.before->encryption_key, info.after->encryption_key));
+  fail_unless (mls_slice_equal (info.before->signature_key, info.after->signature_key));
+  fail_unless_equals_int (mls_staged_changes (event.commit), 2);
+  MlsChange removed = mls_staged_change (event.commit, 0), added = mls_staged_change (event.commit, 1);
+  fail_unless (removed.type == MLS_PROPOSAL_REMOVE && removed.leaf_index == old && removed.before && !removed.after);
+  fail_unless (added.type == MLS_PROPOSAL_ADD && added.leaf_index == old && !added.before && added.after);
+  fail_unless (mls_slice_equal (removed.before->signature_key, added.after->signature_key));
+  fail_unless (mls_slice_equal (added.after->credential.content, mls_slice ("member 2", 8)));
+  fail_unless_equals_int (mls_epoch_members (mls_staged_epoch (event.commit)), 3);
+  MlsStaged *taken = event.commit;
+  event.commit = NULL;
+  mls_event_clear (&event);
+  fail_unless_ok (mls_group_merge (t.bert, taken, 0));
+
+  fail_unless_ok (mls_group_join (kp, mls_staged_welcome (staged), (MlsSlice){ 0 }, NULL, 0, NULL, &again));
+  fail_unless_equals_int (mls_group_signer (again), 0);
+  fail_unless_ok (mls_group_merge (t.anna, staged, 0));
+  same_epoch (t.anna, again);
+  same_epoch (t.anna, t.bert);
+  mls_group_free (again);
+  mls_key_package_free (kp);
+  trio_clear (&t);
+}
+GST_END_TEST
+
+GST_START_TEST (psks_go_into_the_key_schedule)
+{
+  Trio t;
+  trio_new (&t);
+  MlsPsk external = { .type = MLS_PSK_EXTERNAL, .id = mls_slice ("id", 2), .psk = secret_random (32) };
+  MlsPsk past = { .type = MLS_PSK_RESUMPTION, .group_id = mls_slice (group_id, strlen (group_id)), .epoch = 1 };
+  MlsProposalRequest psks[2] = { { .type = MLS_PROPOSAL_PSK, .psk = &external }, { .type = MLS_PROPOSAL_PSK, .psk = &past } };
+  MlsCommitRequest empty = { .path = true }, request = { .other = psks, .n_other = 2 };
+  MlsStaged *staged;
+  anna_commits (&t, &empty); /* epoch 1 is over, its resumption PSK kept */
+
+  fail_unless_result (mls_group_commit (t.anna, &request, &staged), MLS_UNKNOWN_PSK);
+  fail_unless_ok (mls_group_add_psk (t.anna, &external));
+  fail_unless_ok (mls_group_commit (t.anna, &request, &staged));
+  fail_unless_result (take_commit (t.bert, mls_staged_message (staged)), MLS_UNKNOWN_PSK);
+  fail_unless_ok (mls_group_add_psk (t.bert, &external));
+  fail_unless_ok (take_commit (t.bert, mls_staged_message (staged)));
+  MlsPsk wrong = external;
+  wrong.psk = secret_random (32);
+  fail_unless_ok (mls_group_add_psk (t.carl, &wrong));
+  fail_unless_result (take_commit (t.carl, mls_staged_message (staged)), MLS_BAD_CONFIRMATION);
+  fail_unless_ok (mls_group_merge (t.anna, staged, 0));
+  same_epoch (t.anna, t.bert);
+  secret_unref (external.psk);
+  secret_unref (wrong.psk);
+  trio_clear (&t);
+}
+GST_END_TEST
+
+GST_START_TEST (an_extension_that_changes_is_described_and_a_reinit_closes_the_group)
+{
+  Trio t;
+  MlsBuffer list = { 0 };
+  MlsStaged *staged;
+  MlsEvent event;
+  MlsSlice data;
+  trio_new (&t);
+  mls_put_extension (&list, TEST_EXTENSION, mls_slice ("policy", 6));
+  MlsSlice extensions = mls_buffer_slice (&list);
+  MlsCommitRequest request = { .extensions = &extensions };
+  fail_unless_ok (mls_group_commit (t.anna, &request, &staged));
+  fail_unless_ok (mls_group_process (t.bert, mls_staged_message (staged), 0, &event));
+  MlsChange change = mls_staged_change (event.commit, 0);
+  fail_unless (change.type == MLS_PROPOSAL_GROUP_CONTEXT_EXTENSIONS && mls_slice_equal (change.extensions, extensions));
+  fail_unless (mls_epoch_extension (mls_staged_epoch (event.commit), TEST_EXTENSION, &data));
+  fail_unless (mls_slice_equal (data, mls_slice ("policy", 6)));
+  fail_unless (!mls_epoch_extension (mls_group_epoch (t.bert), TEST_EXTENSION, &data));
+  mls_event_clear (&event); /* refused: nothing has changed */
+  mls_staged_free (staged);
+  mls_buffer_free (&list);
+
+  MlsReInit reinit = { mls_slice ("another", 7), 1, 3, { NULL, 0 } };
+  MlsProposalRequest other = { .type = MLS_PROPOSAL_REINIT, .reinit = &reinit };
+  MlsCommitRequest last = { .other = &other, .n_other = 1 };
+  MlsBuffer message = { 0 };
+  anna_commits (&t, &last);
+  fail_unless (mls_group_is_closed (t.anna) && mls_group_is_closed (t.bert));
+  fail_unless_result (mls_group_protect (t.bert, mls_slice ("x", 1), (MlsSlice){ 0 }, 0, &message), MLS_CLOSED);
+  fail_unless_result (mls_group_commit (t.bert, &request, &staged), MLS_CLOSED);
+  trio_clear (&t);
+}
+GST_END_TEST
+
+GST_START_TEST (of_several_candidates_one_is_merged)
+{
+  Trio t;
+  MlsStaged *annas, *carls;
+  MlsEvent first, second;
+  MlsCommitRequest empty = { .path = true };
+  trio_new (&t);
+  fail_unless_ok (mls_group_commit (t.anna, &empty, &annas));
+  fail_unless_ok (mls_group_commit (t.carl, &empty, &carls));
+  fail_unless_ok (mls_group_process (t.bert, mls_staged_message (annas), 0, &first));
+  fail_unless_ok (mls_group_process (t.bert, mls_staged_message (carls), 0, &second));
+  MlsStaged *one = first.commit, *two = second.commit;
+  first.commit = second.commit = NULL;
+  fail_unless_ok (mls_group_merge (t.bert, two, 0));
+  fail_unless_result (mls_group_merge (t.bert, one, 0), MLS_WRONG_EPOCH);
+  fail_unless_ok (take_commit (t.anna, mls_staged_message (carls))); /* the loser follows the winner, */
+  fail_unless_result (mls_group_merge (t.anna, annas, 0), MLS_WRONG_EPOCH);
+  fail_unless_ok (mls_group_merge (t.carl, carls, 0));
+  same_epoch (t.anna, t.bert);
+  anna_commits (&t, &empty); /* and commits anew */
+  mls_event_clear (&first);
+  mls_event_clear (&second);
+  trio_clear (&t);
+}
+GST_END_TEST
+
+GST_START_TEST (runs_with_one_source_of_random_bytes_are_the_same)
+{
+  guint8 authenticators[2][32];
+  for (guint i = 0; i < 2; i++) {
+    World *w = world_new (42, 6);
+    for (guint j = 0; j < 6; j++)
+      commit_step (w);
+    guint who = (guint) pick (w, TRUE);
+    memcpy (authenticators[i], mls_epoch_authenticator (mls_group_epoch (w->groups[who])), 32);
+    world_free (w);
+  }
+  fail_unless (memcmp (authenticators[0], authenticators[1], 32) == 0);
+}
+GST_END_TEST
+
 static Suite *
 mls_group_suite (void)
 {
@@ -453,6 +657,13 @@ mls_group_suite (void)
   tcase_set_timeout (tc, 0);
   g_print ("%d schedules from seed %" G_GUINT64_FORMAT "\n", n, number_from ("CONCLAVE_MLS_SEED", DEFAULT_SEED));
   tcase_add_loop_test (tc, members_agree_over_a_random_schedule, 0, n);
+  TCase *single = tcase_create ("general");
+  suite_add_tcase (suite, single);
+  tcase_add_test (single, a_member_that_lost_its_memory_is_replaced_in_one_commit);
+  tcase_add_test (single, psks_go_into_the_key_schedule);
+  tcase_add_test (single, an_extension_that_changes_is_described_and_a_reinit_closes_the_group);
+  tcase_add_test (single, of_several_candidates_one_is_merged);
+  tcase_add_test (single, runs_with_one_source_of_random_bytes_are_the_same);
   return suite;
 }
 
