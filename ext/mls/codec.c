@@ -10,14 +10,16 @@ mls_read_varint (Reader *in)
   uint64_t first = reader_uint (in, 1);
   unsigned prefix = (unsigned) (first >> 6);
 
-  if (prefix == 3) { /* "Vectors that start with the prefix "11" are invalid and MUST be rejected." */
+  if (prefix
+      == 3) { /* "Vectors that start with the prefix "11" are invalid and MUST be rejected." */
     in->failed = true;
     return 0;
   }
   size_t more = ((size_t) 1 << prefix) - 1;
   uint64_t value = (first & 0x3f) << (8 * more) | reader_uint (in, more);
   if ((prefix == 1 && value < 1u << 6) || (prefix == 2 && value < 1u << 14))
-    in->failed = true; /* "values using more bits than necessary MUST be treated as malformed" */
+    in->failed =
+        true; /* "values using more bits than necessary MUST be treated as malformed" */
   return in->failed ? 0 : (uint32_t) value;
 }
 
@@ -62,7 +64,9 @@ mls_put (MlsBuffer *buffer, size_t len)
     return NULL;
   }
   if (!buffer->data || buffer->len + len > buffer->room) {
-    size_t room = buffer->room * 2 > buffer->len + len ? buffer->room * 2 : buffer->len + len + 64;
+    size_t room = buffer->room * 2 > buffer->len + len
+                      ? buffer->room * 2
+                      : buffer->len + len + 64;
     uint8_t *data = malloc (room);
     if (!data) {
       buffer->failed = true;
@@ -113,7 +117,10 @@ mls_put_slice (MlsBuffer *buffer, MlsSlice slice)
 static size_t
 varint_len (size_t value)
 {
-  return value < 1u << 6 ? 1 : value < 1u << 14 ? 2 : value <= MLS_MAX_VECTOR ? 4 : 0;
+  return value < 1u << 6           ? 1
+         : value < 1u << 14        ? 2
+         : value <= MLS_MAX_VECTOR ? 4
+                                   : 0;
 }
 
 static void
@@ -191,5 +198,6 @@ mls_result_name (MlsResult result)
     [MLS_NO_MEMORY] = "no-memory",
     [MLS_MISUSE] = "misuse",
   };
-  return (size_t) result < sizeof names / sizeof names[0] ? names[result] : "unknown";
+  return (size_t) result < sizeof names / sizeof names[0] ? names[result]
+                                                          : "unknown";
 }

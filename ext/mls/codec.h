@@ -34,7 +34,8 @@ mls_reader (MlsSlice bytes)
 static inline MlsSlice
 mls_slice_since (const Reader *in, const uint8_t *start)
 {
-  return in->failed ? (MlsSlice){ 0 } : (MlsSlice){ start, (size_t) (in->at - start) };
+  return in->failed ? (MlsSlice){ 0 }
+                    : (MlsSlice){ start, (size_t) (in->at - start) };
 }
 
 static inline MlsSlice

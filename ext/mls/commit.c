@@ -93,17 +93,21 @@ mls_staged_change (const MlsStaged *staged, size_t i)
 static MlsResult
 take_update (MlsGroup *group, MlsEpoch *next)
 {
-  MlsSlice public_key = mls_tree_leaf (next->tree, next->own_leaf)->node.encryption_key;
+  MlsSlice public_key =
+      mls_tree_leaf (next->tree, next->own_leaf)->node.encryption_key;
   for (size_t i = 0; i < group->n_updates; i++)
-    if (mls_slice_equal (mls_slice (group->updates[i].public_key, MLS_KEY_LEN), public_key)) {
-      memcpy (next->keys->key[0], secret_bytes (group->updates[i].private_key), MLS_KEY_LEN);
+    if (mls_slice_equal (mls_slice (group->updates[i].public_key, MLS_KEY_LEN),
+            public_key)) {
+      memcpy (next->keys->key[0], secret_bytes (group->updates[i].private_key),
+          MLS_KEY_LEN);
       return MLS_OK;
     }
   return MLS_UNKNOWN_PROPOSAL;
 }
 
 MlsResult
-mls_commit_apply (MlsGroup *group, MlsStaged *staged, const MlsListContext *context, MlsApplied *applied)
+mls_commit_apply (MlsGroup *group, MlsStaged *staged,
+    const MlsListContext *context, MlsApplied *applied)
 {
   MlsResult result = mls_proposal_list_check (&staged->list, context);
   if (result != MLS_OK)
@@ -117,7 +121,8 @@ mls_commit_apply (MlsGroup *group, MlsStaged *staged, const MlsListContext *cont
   next->keys = mls_tree_keys_copy (group->epoch->keys);
   if (!next->tree || !next->keys)
     return MLS_NO_MEMORY;
-  result = mls_proposal_list_apply (&staged->list, context, next->tree, applied);
+  result =
+      mls_proposal_list_apply (&staged->list, context, next->tree, applied);
   if (result != MLS_OK)
     return result;
   staged->info.removes_us = applied->removes[next->own_leaf];
@@ -125,7 +130,8 @@ mls_commit_apply (MlsGroup *group, MlsStaged *staged, const MlsListContext *cont
   if (staged->info.removes_us)
     return MLS_OK;
   for (size_t i = 0; i < staged->list.len; i++)
-    if (staged->list.at[i].proposal.type == MLS_PROPOSAL_UPDATE && staged->list.at[i].leaf_index == next->own_leaf) {
+    if (staged->list.at[i].proposal.type == MLS_PROPOSAL_UPDATE
+        && staged->list.at[i].leaf_index == next->own_leaf) {
       result = take_update (group, next);
       if (result != MLS_OK)
         return result;
@@ -135,8 +141,9 @@ mls_commit_apply (MlsGroup *group, MlsStaged *staged, const MlsListContext *cont
 }
 
 MlsResult
-mls_commit_advance (MlsGroup *group, MlsEpoch *next, const MlsApplied *applied, const MlsContent *content,
-    const uint8_t *init_secret, const uint8_t *commit_secret, const uint8_t *psk_secret, uint8_t *joiner)
+mls_commit_advance (MlsGroup *group, MlsEpoch *next, const MlsApplied *applied,
+    const MlsContent *content, const uint8_t *init_secret,
+    const uint8_t *commit_secret, const uint8_t *psk_secret, uint8_t *joiner)
 {
   const MlsEpoch *old = group->epoch;
   uint8_t confirmed[MLS_HASH_LEN], joiner_secret[MLS_HASH_LEN];
@@ -144,18 +151,22 @@ mls_commit_advance (MlsGroup *group, MlsEpoch *next, const MlsApplied *applied, 
 
   mls_framed_content_put (&framed, content);
   bool ok = !framed.failed
-            && mls_confirmed_transcript_hash (mls_slice (old->interim, MLS_HASH_LEN), content->wire_format,
+            && mls_confirmed_transcript_hash (
+                mls_slice (old->interim, MLS_HASH_LEN), content->wire_format,
                 mls_buffer_slice (&framed), content->signature, confirmed);
   mls_buffer_free (&framed);
   if (!ok)
     return MLS_NO_MEMORY;
-  MlsResult result = mls_epoch_set_context (next, (MlsSuite) old->context.suite, old->context.group_id,
-      old->context.epoch + 1, mls_slice (confirmed, sizeof confirmed), applied->extensions);
+  MlsResult result =
+      mls_epoch_set_context (next, (MlsSuite) old->context.suite,
+          old->context.group_id, old->context.epoch + 1,
+          mls_slice (confirmed, sizeof confirmed), applied->extensions);
   if (result != MLS_OK)
     return result;
   MlsSlice context = mls_buffer_slice (&next->context_bytes);
   if (!mls_joiner_secret (init_secret, commit_secret, context, joiner_secret)
-      || !mls_secrets_from_joiner (next->secrets, joiner_secret, psk_secret, context))
+      || !mls_secrets_from_joiner (
+          next->secrets, joiner_secret, psk_secret, context))
     result = MLS_NO_MEMORY;
   else
     result = mls_epoch_start (next, group->settings.window);
@@ -166,28 +177,34 @@ mls_commit_advance (MlsGroup *group, MlsEpoch *next, const MlsApplied *applied, 
 }
 
 MlsResult
-mls_outgoing_sign (MlsGroup *group, MlsContentType type, MlsSlice body, const MlsHandshake *handshake, MlsOutgoing *out)
+mls_outgoing_sign (MlsGroup *group, MlsContentType type, MlsSlice body,
+    const MlsHandshake *handshake, MlsOutgoing *out)
 {
   const MlsEpoch *epoch = group->epoch;
-  *out = (MlsOutgoing){ .content = { .wire_format =
-                                         handshake->public_message ? MLS_WIRE_PUBLIC_MESSAGE : MLS_WIRE_PRIVATE_MESSAGE,
-                            .group_id = epoch->context.group_id,
-                            .epoch = epoch->context.epoch,
-                            .sender = { MLS_SENDER_MEMBER, epoch->own_leaf },
-                            .authenticated_data = handshake->authenticated_data,
-                            .content_type = (uint8_t) type,
-                            .content = body } };
-  if (!mls_content_sign (
-          &out->content, secret_bytes (group->signature_key), mls_buffer_slice (&epoch->context_bytes), out->signature))
+  *out = (MlsOutgoing){
+    .content = { .wire_format = handshake->public_message
+                                    ? MLS_WIRE_PUBLIC_MESSAGE
+                                    : MLS_WIRE_PRIVATE_MESSAGE,
+        .group_id = epoch->context.group_id,
+        .epoch = epoch->context.epoch,
+        .sender = { MLS_SENDER_MEMBER, epoch->own_leaf },
+        .authenticated_data = handshake->authenticated_data,
+        .content_type = (uint8_t) type,
+        .content = body }
+  };
+  if (!mls_content_sign (&out->content, secret_bytes (group->signature_key),
+          mls_buffer_slice (&epoch->context_bytes), out->signature))
     return MLS_NO_MEMORY;
   out->content.signature = mls_slice (out->signature, sizeof out->signature);
   if (type == MLS_CONTENT_COMMIT)
-    out->content.confirmation_tag = mls_slice (out->confirmation_tag, sizeof out->confirmation_tag);
+    out->content.confirmation_tag =
+        mls_slice (out->confirmation_tag, sizeof out->confirmation_tag);
   return MLS_OK;
 }
 
 MlsResult
-mls_outgoing_write (MlsGroup *group, MlsOutgoing *out, const MlsHandshake *handshake, MlsBuffer *message)
+mls_outgoing_write (MlsGroup *group, MlsOutgoing *out,
+    const MlsHandshake *handshake, MlsBuffer *message)
 {
   MlsEpoch *epoch = group->epoch;
   MlsResult result = MLS_OK;
@@ -196,13 +213,16 @@ mls_outgoing_write (MlsGroup *group, MlsOutgoing *out, const MlsHandshake *hands
   if (handshake->public_message) {
     uint8_t tag[MLS_HASH_LEN];
     MlsPublicMessage public_message = { out->content, { tag, sizeof tag } };
-    if (!mls_membership_tag (&out->content, mls_buffer_slice (&epoch->context_bytes), epoch->secrets->membership, tag))
+    if (!mls_membership_tag (&out->content,
+            mls_buffer_slice (&epoch->context_bytes),
+            epoch->secrets->membership, tag))
       result = MLS_NO_MEMORY;
     else
       mls_public_message_put (message, &public_message);
   } else {
-    result = mls_private_message_seal ((MlsSuite) epoch->context.suite, &group->random, &out->content,
-        epoch->secrets->sender_data, epoch->secret_tree, handshake->padding, message);
+    result = mls_private_message_seal ((MlsSuite) epoch->context.suite,
+        &group->random, &out->content, epoch->secrets->sender_data,
+        epoch->secret_tree, handshake->padding, message);
   }
   if (result == MLS_OK && message->failed)
     result = MLS_NO_MEMORY;

@@ -26,7 +26,8 @@ static MlsResult
 put_update (MlsGroup *group, MlsBuffer *out)
 {
   const MlsEpoch *epoch = group->epoch;
-  MlsOwnUpdate *updates = realloc (group->updates, (group->n_updates + 1) * sizeof *updates);
+  MlsOwnUpdate *updates =
+      realloc (group->updates, (group->n_updates + 1) * sizeof *updates);
   if (!updates)
     return MLS_NO_MEMORY;
   group->updates = updates;
@@ -37,12 +38,14 @@ put_update (MlsGroup *group, MlsBuffer *out)
 
   MlsLeafNode fields = mls_tree_leaf (epoch->tree, epoch->own_leaf)->node;
   mls_put_uint (out, MLS_PROPOSAL_UPDATE, 2);
-  bool ok = mls_generate_key_pair (&group->random, secret_bytes (update->private_key), update->public_key);
+  bool ok = mls_generate_key_pair (
+      &group->random, secret_bytes (update->private_key), update->public_key);
   fields.encryption_key = mls_slice (update->public_key, MLS_KEY_LEN);
   fields.source = MLS_LEAF_UPDATE;
   if (!ok
-      || !mls_leaf_node_sign (
-          out, &fields, secret_bytes (group->signature_key), epoch->context.group_id, epoch->own_leaf)) {
+      || !mls_leaf_node_sign (out, &fields,
+          secret_bytes (group->signature_key), epoch->context.group_id,
+          epoch->own_leaf)) {
     secret_unref (update->private_key);
     return MLS_NO_MEMORY;
   }
@@ -52,7 +55,8 @@ put_update (MlsGroup *group, MlsBuffer *out)
 
 /* Writes the proposal that `request` asks for. */
 static MlsResult
-put_proposal (MlsGroup *group, const MlsProposalRequest *request, MlsBuffer *out)
+put_proposal (
+    MlsGroup *group, const MlsProposalRequest *request, MlsBuffer *out)
 {
   uint8_t nonce[MLS_HASH_LEN];
   MlsProposal proposal = { .type = (uint16_t) request->type };
@@ -61,7 +65,8 @@ put_proposal (MlsGroup *group, const MlsProposalRequest *request, MlsBuffer *out
     case MLS_PROPOSAL_ADD:
       return put_add (request->key_package, 0, out);
     case MLS_PROPOSAL_UPDATE:
-      return group->n_updates < MLS_MAX_PENDING ? put_update (group, out) : MLS_TOO_LARGE;
+      return group->n_updates < MLS_MAX_PENDING ? put_update (group, out)
+                                                : MLS_TOO_LARGE;
     case MLS_PROPOSAL_REMOVE:
       proposal.removed = request->removed;
       break;
@@ -71,7 +76,8 @@ put_proposal (MlsGroup *group, const MlsProposalRequest *request, MlsBuffer *out
       mls_draw (&group->random, nonce, sizeof nonce);
       proposal.psk = (MlsPskId){ .type = (uint8_t) request->psk->type,
         .id = request->psk->id,
-        .usage = (uint8_t) (request->usage ? request->usage : MLS_PSK_USAGE_APPLICATION),
+        .usage = (uint8_t) (request->usage ? request->usage
+                                           : MLS_PSK_USAGE_APPLICATION),
         .group_id = request->psk->group_id,
         .epoch = request->psk->epoch,
         .nonce = { nonce, sizeof nonce } };
@@ -92,8 +98,8 @@ put_proposal (MlsGroup *group, const MlsProposalRequest *request, MlsBuffer *out
 }
 
 MlsResult
-mls_group_propose (
-    MlsGroup *group, const MlsProposalRequest *request, const MlsHandshake *handshake, MlsBuffer *message)
+mls_group_propose (MlsGroup *group, const MlsProposalRequest *request,
+    const MlsHandshake *handshake, MlsBuffer *message)
 {
   static const MlsHandshake plain;
   MlsBuffer body = { 0 };
@@ -108,13 +114,15 @@ mls_group_propose (
   if (result == MLS_OK && body.failed)
     result = MLS_NO_MEMORY;
   if (result == MLS_OK)
-    result = mls_outgoing_sign (group, MLS_CONTENT_PROPOSAL, mls_buffer_slice (&body), handshake, &outgoing);
+    result = mls_outgoing_sign (group, MLS_CONTENT_PROPOSAL,
+        mls_buffer_slice (&body), handshake, &outgoing);
   if (result == MLS_OK)
     result = mls_outgoing_write (group, &outgoing, handshake, message);
   if (result == MLS_OK) {
     mls_content_put (&opened.bytes, &outgoing.content);
     opened.content = outgoing.content;
-    result = opened.bytes.failed ? MLS_NO_MEMORY : mls_group_keep_proposal (group, &opened);
+    result = opened.bytes.failed ? MLS_NO_MEMORY
+                                 : mls_group_keep_proposal (group, &opened);
     if (result != MLS_OK)
       mls_buffer_free (message);
   }
@@ -137,58 +145,70 @@ in_group (const MlsTree *tree, MlsSlice signature_key, const bool *removed)
 {
   for (uint32_t i = 0; i < tree->n_leaves; i++) {
     const MlsLeaf *leaf = mls_tree_leaf (tree, i);
-    if (leaf && !removed[i] && mls_slice_equal (leaf->node.signature_key, signature_key))
+    if (leaf && !removed[i]
+        && mls_slice_equal (leaf->node.signature_key, signature_key))
       return true;
   }
   return false;
 }
 
 static bool
-is_added_twice (const MlsGroup *group, const MlsIndices *adds, MlsSlice signature_key)
+is_added_twice (
+    const MlsGroup *group, const MlsIndices *adds, MlsSlice signature_key)
 {
   for (size_t i = 0; i < adds->len; i++)
-    if (mls_slice_equal (group->pending[adds->at[i]].proposal.add.leaf.signature_key, signature_key))
+    if (mls_slice_equal (
+            group->pending[adds->at[i]].proposal.add.leaf.signature_key,
+            signature_key))
       return true;
   return false;
 }
 
 /* Whether a proposal would be right in a list of its own. */
 static bool
-is_valid_alone (MlsGroup *group, const MlsPending *pending, const MlsListContext *context)
+is_valid_alone (
+    MlsGroup *group, const MlsPending *pending, const MlsListContext *context)
 {
   MlsProposalList list = { 0 };
   uint8_t psk_secret[MLS_HASH_LEN];
   bool valid =
       mls_proposal_list_add (&list, &pending->proposal, pending->sender, true)
       && mls_proposal_list_check (&list, context) == MLS_OK
-      && (pending->proposal.type != MLS_PROPOSAL_PSK || mls_group_psk_secret (group, &list, psk_secret) == MLS_OK);
+      && (pending->proposal.type != MLS_PROPOSAL_PSK
+          || mls_group_psk_secret (group, &list, psk_secret) == MLS_OK);
   mls_proposal_list_free (&list);
   return valid;
 }
 
 static void
-choose (MlsGroup *group, const MlsCommitRequest *request, const MlsListContext *context, Choice *c)
+choose (MlsGroup *group, const MlsCommitRequest *request,
+    const MlsListContext *context, Choice *c)
 {
   const MlsTree *tree = group->epoch->tree;
-  size_t by_value = request->n_add + request->n_remove + request->n_other + (request->extensions != NULL), taken = 0;
+  size_t by_value = request->n_add + request->n_remove + request->n_other
+                    + (request->extensions != NULL),
+         taken = 0;
 
   for (size_t i = 0; i < request->n_remove; i++)
     if (request->remove[i] < tree->n_leaves)
       c->touched[request->remove[i]] = true;
   c->extensions = request->extensions != NULL;
   for (size_t i = 0; i < request->n_other; i++)
-    c->extensions |= request->other[i].type == MLS_PROPOSAL_GROUP_CONTEXT_EXTENSIONS;
+    c->extensions |=
+        request->other[i].type == MLS_PROPOSAL_GROUP_CONTEXT_EXTENSIONS;
 
   /* "they SHOULD prefer any Remove received, or the most recent Update if there are no Removes" */
   for (size_t i = 0; i < group->n_pending; i++) {
     const MlsProposal *p = &group->pending[i].proposal;
-    if (p->type == MLS_PROPOSAL_REMOVE && is_valid_alone (group, &group->pending[i], context)
+    if (p->type == MLS_PROPOSAL_REMOVE
+        && is_valid_alone (group, &group->pending[i], context)
         && !c->touched[p->removed])
       c->take[i] = c->touched[p->removed] = true;
   }
   for (size_t i = group->n_pending; i > 0; i--) {
     const MlsPending *pending = &group->pending[i - 1];
-    if (pending->proposal.type == MLS_PROPOSAL_UPDATE && is_valid_alone (group, pending, context)
+    if (pending->proposal.type == MLS_PROPOSAL_UPDATE
+        && is_valid_alone (group, pending, context)
         && !c->touched[pending->sender.index])
       c->take[i - 1] = c->touched[pending->sender.index] = true;
   }
@@ -198,10 +218,13 @@ choose (MlsGroup *group, const MlsCommitRequest *request, const MlsListContext *
       continue;
     if (p->type == MLS_PROPOSAL_PSK) {
       c->take[i] = true;
-    } else if (p->type == MLS_PROPOSAL_GROUP_CONTEXT_EXTENSIONS && !c->extensions) {
+    } else if (p->type == MLS_PROPOSAL_GROUP_CONTEXT_EXTENSIONS
+               && !c->extensions) {
       c->take[i] = c->extensions = true;
-    } else if (p->type == MLS_PROPOSAL_ADD && !in_group (tree, p->add.leaf.signature_key, c->touched)
-               && !is_added_twice (group, &c->adds, p->add.leaf.signature_key)) {
+    } else if (p->type == MLS_PROPOSAL_ADD
+               && !in_group (tree, p->add.leaf.signature_key, c->touched)
+               && !is_added_twice (
+                   group, &c->adds, p->add.leaf.signature_key)) {
       c->take[i] = true;
       mls_indices_add (&c->adds, (uint32_t) i);
     }
@@ -210,7 +233,8 @@ choose (MlsGroup *group, const MlsCommitRequest *request, const MlsListContext *
     taken += c->take[i];
   /* "If the committer has received other proposals during the epoch, they SHOULD prefer them over the ReInit" */
   for (size_t i = 0; i < group->n_pending && taken + by_value == 0; i++)
-    if (group->pending[i].proposal.type == MLS_PROPOSAL_REINIT && is_valid_alone (group, &group->pending[i], context)) {
+    if (group->pending[i].proposal.type == MLS_PROPOSAL_REINIT
+        && is_valid_alone (group, &group->pending[i], context)) {
       c->take[i] = true;
       taken = 1;
     }
@@ -218,8 +242,9 @@ choose (MlsGroup *group, const MlsCommitRequest *request, const MlsListContext *
 
 /* The references, after the proposals by value: to `body` as the commit has them, to `raw` as they are. */
 static MlsResult
-put_pending (MlsGroup *group, const MlsCommitRequest *request, const MlsListContext *context, MlsBuffer *body,
-    MlsBuffer *raw, MlsIndices *chosen)
+put_pending (MlsGroup *group, const MlsCommitRequest *request,
+    const MlsListContext *context, MlsBuffer *body, MlsBuffer *raw,
+    MlsIndices *chosen)
 {
   Choice c = { .take = calloc (group->n_pending + 1, sizeof *c.take),
     .touched = calloc (group->epoch->tree->n_leaves, sizeof *c.touched) };
@@ -229,7 +254,8 @@ put_pending (MlsGroup *group, const MlsCommitRequest *request, const MlsListCont
     choose (group, request, context, &c);
     for (size_t i = 0; i < group->n_pending; i++)
       if (c.take[i]) {
-        MlsProposalOrRef item = { .by_reference = true, .reference = { group->pending[i].ref, MLS_HASH_LEN } };
+        MlsProposalOrRef item = { .by_reference = true,
+          .reference = { group->pending[i].ref, MLS_HASH_LEN } };
         mls_proposal_or_ref_put (body, &item);
         mls_put_slice (raw, group->pending[i].proposal.raw);
         mls_indices_add (chosen, (uint32_t) i);
@@ -252,8 +278,8 @@ put_by_value (MlsBuffer *body, const MlsBuffer *raw, size_t start)
 
 /* The list of the commit: its bytes in `body`, and `staged->list`, which points into `staged->proposals`. */
 static MlsResult
-put_list (
-    MlsGroup *group, const MlsCommitRequest *request, const MlsListContext *context, MlsStaged *staged, MlsBuffer *body)
+put_list (MlsGroup *group, const MlsCommitRequest *request,
+    const MlsListContext *context, MlsStaged *staged, MlsBuffer *body)
 {
   MlsBuffer *raw = &staged->proposals;
   MlsIndices chosen = { 0 };
@@ -278,10 +304,12 @@ put_list (
     put_by_value (body, raw, start);
     by_value++;
   }
-  for (size_t i = 0; i < request->n_other && result == MLS_OK; i++, by_value++) {
+  for (size_t i = 0; i < request->n_other && result == MLS_OK;
+       i++, by_value++) {
     start = raw->len;
-    result = request->other[i].type == MLS_PROPOSAL_UPDATE ? MLS_INVALID_PROPOSALS
-                                                           : put_proposal (group, &request->other[i], raw);
+    result = request->other[i].type == MLS_PROPOSAL_UPDATE
+                 ? MLS_INVALID_PROPOSALS
+                 : put_proposal (group, &request->other[i], raw);
     put_by_value (body, raw, start);
   }
   if (result == MLS_OK && request->pending)
@@ -295,12 +323,15 @@ put_list (
     bool by_reference = i >= by_value;
     MlsProposal proposal;
     mls_proposal_read (&in, &proposal);
-    MlsSender sender = by_reference ? group->pending[chosen.at[i - by_value]].sender : context->committer;
+    MlsSender sender = by_reference
+                           ? group->pending[chosen.at[i - by_value]].sender
+                           : context->committer;
     if (in.failed)
       result = MLS_MISUSE; /* extensions that are no list */
     else if (i == MLS_MAX_PROPOSALS)
       result = MLS_TOO_LARGE;
-    else if (!mls_proposal_list_add (&staged->list, &proposal, sender, by_reference))
+    else if (!mls_proposal_list_add (
+                 &staged->list, &proposal, sender, by_reference))
       result = MLS_NO_MEMORY;
   }
   mls_indices_free (&chosen);
@@ -309,52 +340,60 @@ put_list (
 
 /* Fresh keys for us and our path; its bytes are appended to the commit's. */
 static MlsResult
-put_path (MlsGroup *group, MlsStaged *staged, const MlsApplied *applied, MlsPathSecrets *secrets, MlsBuffer *body)
+put_path (MlsGroup *group, MlsStaged *staged, const MlsApplied *applied,
+    MlsPathSecrets *secrets, MlsBuffer *body)
 {
   MlsEpoch *next = staged->epoch;
   const MlsGroupContext *old = &group->epoch->context;
 
-  MlsResult result = mls_path_generate (next->tree, next->keys, secrets, next->own_leaf,
-      &mls_tree_leaf (next->tree, next->own_leaf)->node, secret_bytes (group->signature_key), old->group_id,
-      &group->random);
+  MlsResult result = mls_path_generate (next->tree, next->keys, secrets,
+      next->own_leaf, &mls_tree_leaf (next->tree, next->own_leaf)->node,
+      secret_bytes (group->signature_key), old->group_id, &group->random);
   if (result == MLS_OK)
-    result = mls_epoch_set_context (next, (MlsSuite) old->suite, old->group_id, old->epoch + 1,
-        old->confirmed_transcript_hash, applied->extensions);
+    result = mls_epoch_set_context (next, (MlsSuite) old->suite, old->group_id,
+        old->epoch + 1, old->confirmed_transcript_hash, applied->extensions);
   if (result == MLS_OK)
-    result = mls_path_encrypt ((MlsSuite) old->suite, next->tree, secrets, &applied->added,
-        mls_buffer_slice (&next->context_bytes), &group->random, body);
+    result = mls_path_encrypt ((MlsSuite) old->suite, next->tree, secrets,
+        &applied->added, mls_buffer_slice (&next->context_bytes),
+        &group->random, body);
   return result;
 }
 
 /* The rest, once the body is there: sign, derive, confirm, encrypt, welcome. */
 static MlsResult
-finish (MlsGroup *group, const MlsCommitRequest *request, MlsStaged *staged, const MlsApplied *applied, MlsSlice body,
-    const MlsPathSecrets *secrets)
+finish (MlsGroup *group, const MlsCommitRequest *request, MlsStaged *staged,
+    const MlsApplied *applied, MlsSlice body, const MlsPathSecrets *secrets)
 {
   uint8_t psk_secret[MLS_HASH_LEN], joiner[MLS_HASH_LEN];
   MlsOutgoing outgoing;
 
   MlsResult result = mls_group_psk_secret (group, &staged->list, psk_secret);
   if (result == MLS_OK)
-    result = mls_outgoing_sign (group, MLS_CONTENT_COMMIT, body, &request->handshake, &outgoing);
+    result = mls_outgoing_sign (
+        group, MLS_CONTENT_COMMIT, body, &request->handshake, &outgoing);
   if (result == MLS_OK)
-    result = mls_commit_advance (group, staged->epoch, applied, &outgoing.content, group->epoch->secrets->init,
+    result = mls_commit_advance (group, staged->epoch, applied,
+        &outgoing.content, group->epoch->secrets->init,
         secrets ? secrets->secret[secrets->n] : NULL, psk_secret, joiner);
   if (result == MLS_OK) {
-    memcpy (outgoing.confirmation_tag, staged->epoch->confirmation_tag, MLS_HASH_LEN);
+    memcpy (outgoing.confirmation_tag, staged->epoch->confirmation_tag,
+        MLS_HASH_LEN);
     if (applied->added.len > 0)
-      result = mls_welcome_make (group, staged, applied, request, joiner, psk_secret, secrets, &staged->welcome);
+      result = mls_welcome_make (group, staged, applied, request, joiner,
+          psk_secret, secrets, &staged->welcome);
   }
   /* Last, as it uses up a generation. */
   if (result == MLS_OK)
-    result = mls_outgoing_write (group, &outgoing, &request->handshake, &staged->message);
+    result = mls_outgoing_write (
+        group, &outgoing, &request->handshake, &staged->message);
   sodium_memzero (psk_secret, sizeof psk_secret);
   sodium_memzero (joiner, sizeof joiner);
   return result;
 }
 
 static MlsResult
-create (MlsGroup *group, const MlsCommitRequest *request, MlsStaged *staged, MlsApplied *applied)
+create (MlsGroup *group, const MlsCommitRequest *request, MlsStaged *staged,
+    MlsApplied *applied)
 {
   MlsSender committer = { MLS_SENDER_MEMBER, group->epoch->own_leaf };
   MlsListContext context = mls_group_list_context (group, committer);
@@ -367,12 +406,14 @@ create (MlsGroup *group, const MlsCommitRequest *request, MlsStaged *staged, Mls
   if (result == MLS_OK)
     result = mls_tree_check_encryption_keys (staged->epoch->tree, NULL, 0);
   if (result == MLS_OK)
-    result = mls_proposal_list_check_tree (&staged->list, applied, staged->epoch->tree);
+    result = mls_proposal_list_check_tree (
+        &staged->list, applied, staged->epoch->tree);
   bool has_path = applied->path_required || request->path;
   mls_put_uint (&body, has_path, 1);
   if (result == MLS_OK && has_path) {
     secrets = mls_path_secrets_new ();
-    result = secrets ? put_path (group, staged, applied, secrets, &body) : MLS_NO_MEMORY;
+    result = secrets ? put_path (group, staged, applied, secrets, &body)
+                     : MLS_NO_MEMORY;
   }
   if (result == MLS_OK && body.failed)
     result = MLS_NO_MEMORY;
@@ -383,9 +424,12 @@ create (MlsGroup *group, const MlsCommitRequest *request, MlsStaged *staged, Mls
     staged->info.sender = committer;
     staged->info.committer = committer.index;
     staged->info.has_path = has_path;
-    staged->before = mls_leaf_ref (mls_tree_leaf (group->epoch->tree, committer.index));
-    staged->after = mls_leaf_ref (mls_tree_leaf (staged->epoch->tree, committer.index));
-    result = finish (group, request, staged, applied, mls_buffer_slice (&body), secrets);
+    staged->before =
+        mls_leaf_ref (mls_tree_leaf (group->epoch->tree, committer.index));
+    staged->after =
+        mls_leaf_ref (mls_tree_leaf (staged->epoch->tree, committer.index));
+    result = finish (
+        group, request, staged, applied, mls_buffer_slice (&body), secrets);
   }
   mls_path_secrets_free (secrets);
   mls_buffer_free (&body);
@@ -393,13 +437,16 @@ create (MlsGroup *group, const MlsCommitRequest *request, MlsStaged *staged, Mls
 }
 
 MlsResult
-mls_group_commit (MlsGroup *group, const MlsCommitRequest *request, MlsStaged **out)
+mls_group_commit (
+    MlsGroup *group, const MlsCommitRequest *request, MlsStaged **out)
 {
   if (group->closed)
     return MLS_CLOSED;
   MlsStaged *staged = mls_staged_new (group);
   MlsApplied *applied = mls_applied_new ();
-  MlsResult result = staged && applied ? create (group, request, staged, applied) : MLS_NO_MEMORY;
+  MlsResult result = staged && applied
+                         ? create (group, request, staged, applied)
+                         : MLS_NO_MEMORY;
   mls_applied_free (applied);
   if (result != MLS_OK) {
     mls_staged_free (staged);
@@ -410,13 +457,17 @@ mls_group_commit (MlsGroup *group, const MlsCommitRequest *request, MlsStaged **
 }
 
 MlsResult
-mls_group_protect (MlsGroup *group, MlsSlice data, MlsSlice authenticated_data, size_t padding, MlsBuffer *message)
+mls_group_protect (MlsGroup *group, MlsSlice data, MlsSlice authenticated_data,
+    size_t padding, MlsBuffer *message)
 {
   MlsHandshake how = { false, padding, authenticated_data };
   MlsOutgoing outgoing;
 
   if (group->closed)
     return MLS_CLOSED;
-  MlsResult result = mls_outgoing_sign (group, MLS_CONTENT_APPLICATION, data, &how, &outgoing);
-  return result == MLS_OK ? mls_outgoing_write (group, &outgoing, &how, message) : result;
+  MlsResult result = mls_outgoing_sign (
+      group, MLS_CONTENT_APPLICATION, data, &how, &outgoing);
+  return result == MLS_OK
+             ? mls_outgoing_write (group, &outgoing, &how, message)
+             : result;
 }

@@ -36,12 +36,13 @@ mls_epoch_free (MlsEpoch *epoch)
 }
 
 MlsResult
-mls_epoch_set_context (MlsEpoch *epoch, MlsSuite suite, MlsSlice group_id, uint64_t number,
-    MlsSlice confirmed_transcript_hash, MlsSlice extensions)
+mls_epoch_set_context (MlsEpoch *epoch, MlsSuite suite, MlsSlice group_id,
+    uint64_t number, MlsSlice confirmed_transcript_hash, MlsSlice extensions)
 {
-  const uint8_t *tree_hash = mls_tree_hash (epoch->tree, mls_root (epoch->tree->n_leaves));
-  MlsGroupContext context = { MLS_VERSION, (uint16_t) suite, group_id, number, { tree_hash, MLS_HASH_LEN },
-    confirmed_transcript_hash, extensions };
+  const uint8_t *tree_hash =
+      mls_tree_hash (epoch->tree, mls_root (epoch->tree->n_leaves));
+  MlsGroupContext context = { MLS_VERSION, (uint16_t) suite, group_id, number,
+    { tree_hash, MLS_HASH_LEN }, confirmed_transcript_hash, extensions };
   MlsBuffer bytes = { 0 };
 
   if (!tree_hash)
@@ -65,12 +66,13 @@ mls_epoch_start (MlsEpoch *epoch, uint32_t window)
 {
   MlsSlice confirmed = epoch->context.confirmed_transcript_hash;
   mls_mac (epoch->secrets->confirmation, confirmed, epoch->confirmation_tag);
-  epoch->secret_tree =
-      mls_secret_tree_new ((MlsSuite) epoch->context.suite, epoch->tree->n_leaves, epoch->secrets->encryption, window);
+  epoch->secret_tree = mls_secret_tree_new ((MlsSuite) epoch->context.suite,
+      epoch->tree->n_leaves, epoch->secrets->encryption, window);
   /* 9.2: the secret tree has the encryption secret now, and consumes it with the first message. */
   sodium_memzero (epoch->secrets->encryption, MLS_HASH_LEN);
   if (!epoch->secret_tree
-      || !mls_interim_transcript_hash (confirmed, mls_slice (epoch->confirmation_tag, MLS_HASH_LEN), epoch->interim))
+      || !mls_interim_transcript_hash (confirmed,
+          mls_slice (epoch->confirmation_tag, MLS_HASH_LEN), epoch->interim))
     return MLS_NO_MEMORY;
   return MLS_OK;
 }
@@ -119,7 +121,8 @@ mls_epoch_leaf (const MlsEpoch *epoch, uint32_t leaf_index)
 }
 
 bool
-mls_epoch_find (const MlsEpoch *epoch, MlsSlice signature_key, uint32_t *leaf_index)
+mls_epoch_find (
+    const MlsEpoch *epoch, MlsSlice signature_key, uint32_t *leaf_index)
 {
   for (uint32_t i = 0; i < epoch->tree->n_leaves; i++) {
     const MlsLeaf *leaf = mls_tree_leaf (epoch->tree, i);
@@ -156,12 +159,15 @@ mls_epoch_authenticator (const MlsEpoch *epoch)
 }
 
 Secret *
-mls_epoch_export (const MlsEpoch *epoch, const char *label, MlsSlice context, size_t len)
+mls_epoch_export (
+    const MlsEpoch *epoch, const char *label, MlsSlice context, size_t len)
 {
-  Secret *secret = epoch->secret_tree ? secret_new (len) : NULL; /* none: we were removed */
+  Secret *secret =
+      epoch->secret_tree ? secret_new (len) : NULL; /* none: we were removed */
   if (secret
-      && !mls_exporter (
-          epoch->secrets->exporter, mls_slice (label, strlen (label)), context, secret_bytes (secret), len)) {
+      && !mls_exporter (epoch->secrets->exporter,
+          mls_slice (label, strlen (label)), context, secret_bytes (secret),
+          len)) {
     secret_unref (secret);
     return NULL;
   }

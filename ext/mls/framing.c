@@ -32,7 +32,8 @@ read_sender (Reader *in, MlsSender *out)
   out->index = 0;
   if (out->type == MLS_SENDER_MEMBER || out->type == MLS_SENDER_EXTERNAL)
     out->index = (uint32_t) reader_uint (in, 4);
-  else if (out->type != MLS_SENDER_NEW_MEMBER_PROPOSAL && out->type != MLS_SENDER_NEW_MEMBER_COMMIT)
+  else if (out->type != MLS_SENDER_NEW_MEMBER_PROPOSAL
+           && out->type != MLS_SENDER_NEW_MEMBER_COMMIT)
     in->failed = true;
 }
 
@@ -72,7 +73,9 @@ static void
 read_auth_data (Reader *in, MlsContent *out)
 {
   out->signature = mls_read_opaque (in);
-  out->confirmation_tag = out->content_type == MLS_CONTENT_COMMIT ? mls_read_opaque (in) : (MlsSlice){ 0 };
+  out->confirmation_tag = out->content_type == MLS_CONTENT_COMMIT
+                              ? mls_read_opaque (in)
+                              : (MlsSlice){ 0 };
 }
 
 static void
@@ -102,7 +105,8 @@ mls_framed_content_put (MlsBuffer *buffer, const MlsContent *content)
   mls_put_opaque (buffer, content->group_id);
   mls_put_uint (buffer, content->epoch, 8);
   mls_put_uint (buffer, content->sender.type, 1);
-  if (content->sender.type == MLS_SENDER_MEMBER || content->sender.type == MLS_SENDER_EXTERNAL)
+  if (content->sender.type == MLS_SENDER_MEMBER
+      || content->sender.type == MLS_SENDER_EXTERNAL)
     mls_put_uint (buffer, content->sender.index, 4);
   mls_put_opaque (buffer, content->authenticated_data);
   mls_put_uint (buffer, content->content_type, 1);
@@ -132,32 +136,40 @@ put_tbs (MlsBuffer *buffer, const MlsContent *content, MlsSlice context)
   mls_put_uint (buffer, MLS_VERSION, 2);
   mls_put_uint (buffer, content->wire_format, 2);
   mls_framed_content_put (buffer, content);
-  if (content->sender.type == MLS_SENDER_MEMBER || content->sender.type == MLS_SENDER_NEW_MEMBER_COMMIT)
+  if (content->sender.type == MLS_SENDER_MEMBER
+      || content->sender.type == MLS_SENDER_NEW_MEMBER_COMMIT)
     mls_put_slice (buffer, context);
 }
 
 bool
-mls_content_sign (const MlsContent *content, const uint8_t *secret_key, MlsSlice context, uint8_t *signature)
+mls_content_sign (const MlsContent *content, const uint8_t *secret_key,
+    MlsSlice context, uint8_t *signature)
 {
   MlsBuffer tbs = { 0 };
   put_tbs (&tbs, content, context);
-  bool ok = !tbs.failed && mls_sign (secret_key, "FramedContentTBS", mls_buffer_slice (&tbs), signature);
+  bool ok = !tbs.failed
+            && mls_sign (secret_key, "FramedContentTBS",
+                mls_buffer_slice (&tbs), signature);
   mls_buffer_free (&tbs);
   return ok;
 }
 
 bool
-mls_content_verify (const MlsContent *content, MlsSlice public_key, MlsSlice context)
+mls_content_verify (
+    const MlsContent *content, MlsSlice public_key, MlsSlice context)
 {
   MlsBuffer tbs = { 0 };
   put_tbs (&tbs, content, context);
-  bool ok = !tbs.failed && mls_verify (public_key, "FramedContentTBS", mls_buffer_slice (&tbs), content->signature);
+  bool ok = !tbs.failed
+            && mls_verify (public_key, "FramedContentTBS",
+                mls_buffer_slice (&tbs), content->signature);
   mls_buffer_free (&tbs);
   return ok;
 }
 
 bool
-mls_membership_tag (const MlsContent *content, MlsSlice context, const uint8_t *membership_key, uint8_t *tag)
+mls_membership_tag (const MlsContent *content, MlsSlice context,
+    const uint8_t *membership_key, uint8_t *tag)
 {
   MlsBuffer tbm = { 0 };
   put_tbs (&tbm, content, context);
@@ -175,7 +187,9 @@ mls_public_message_read (Reader *in, MlsPublicMessage *out)
   out->content.wire_format = MLS_WIRE_PUBLIC_MESSAGE;
   mls_framed_content_read (in, &out->content);
   read_auth_data (in, &out->content);
-  out->membership_tag = out->content.sender.type == MLS_SENDER_MEMBER ? mls_read_opaque (in) : (MlsSlice){ 0 };
+  out->membership_tag = out->content.sender.type == MLS_SENDER_MEMBER
+                            ? mls_read_opaque (in)
+                            : (MlsSlice){ 0 };
 }
 
 void
@@ -196,7 +210,8 @@ mls_private_message_read (Reader *in, MlsPrivateMessage *out)
   out->authenticated_data = mls_read_opaque (in);
   out->encrypted_sender_data = mls_read_opaque (in);
   out->ciphertext = mls_read_opaque (in);
-  if (out->content_type < MLS_CONTENT_APPLICATION || out->content_type > MLS_CONTENT_COMMIT)
+  if (out->content_type < MLS_CONTENT_APPLICATION
+      || out->content_type > MLS_CONTENT_COMMIT)
     in->failed = true;
 }
 
@@ -235,31 +250,37 @@ keep (const MlsContent *content, MlsOpened *out)
 }
 
 MlsResult
-mls_public_message_open (
-    const MlsPublicMessage *message, MlsSlice context, const uint8_t *membership_key, MlsOpened *out)
+mls_public_message_open (const MlsPublicMessage *message, MlsSlice context,
+    const uint8_t *membership_key, MlsOpened *out)
 {
   *out = (MlsOpened){ 0 };
   if (message->content.sender.type == MLS_SENDER_MEMBER) {
     uint8_t tag[MLS_HASH_LEN];
     if (!mls_membership_tag (&message->content, context, membership_key, tag))
       return MLS_NO_MEMORY;
-    if (message->membership_tag.len != sizeof tag || sodium_memcmp (message->membership_tag.data, tag, sizeof tag) != 0)
+    if (message->membership_tag.len != sizeof tag
+        || sodium_memcmp (message->membership_tag.data, tag, sizeof tag) != 0)
       return MLS_UNAUTHENTIC;
   }
   return keep (&message->content, out);
 }
 
 bool
-mls_sender_data_key (MlsSuite suite, const uint8_t *sender_data_secret, MlsSlice ciphertext, MlsMessageKey *out)
+mls_sender_data_key (MlsSuite suite, const uint8_t *sender_data_secret,
+    MlsSlice ciphertext, MlsMessageKey *out)
 {
-  MlsSlice sample = { ciphertext.data, ciphertext.len < MLS_HASH_LEN ? ciphertext.len : MLS_HASH_LEN };
-  return mls_expand (sender_data_secret, "key", sample, out->key, mls_aead_key_len (suite))
-         && mls_expand (sender_data_secret, "nonce", sample, out->nonce, MLS_NONCE_LEN);
+  MlsSlice sample = { ciphertext.data,
+    ciphertext.len < MLS_HASH_LEN ? ciphertext.len : MLS_HASH_LEN };
+  return mls_expand (sender_data_secret, "key", sample, out->key,
+             mls_aead_key_len (suite))
+         && mls_expand (
+             sender_data_secret, "nonce", sample, out->nonce, MLS_NONCE_LEN);
 }
 
 /* The head of a PrivateMessage: SenderDataAAD, and with the authenticated data PrivateContentAAD. */
 static void
-put_aad (MlsBuffer *buffer, const MlsPrivateMessage *message, bool with_authenticated_data)
+put_aad (MlsBuffer *buffer, const MlsPrivateMessage *message,
+    bool with_authenticated_data)
 {
   mls_put_opaque (buffer, message->group_id);
   mls_put_uint (buffer, message->epoch, 8);
@@ -270,16 +291,20 @@ put_aad (MlsBuffer *buffer, const MlsPrivateMessage *message, bool with_authenti
 
 /* Seals (`data` in clear) or opens the 12 bytes of SenderData. */
 static MlsResult
-crypt_sender_data (MlsSuite suite, bool seal, const MlsPrivateMessage *message, const uint8_t *sender_data_secret,
-    MlsSlice in, uint8_t *out)
+crypt_sender_data (MlsSuite suite, bool seal, const MlsPrivateMessage *message,
+    const uint8_t *sender_data_secret, MlsSlice in, uint8_t *out)
 {
   MlsMessageKey key;
   MlsBuffer aad = { 0 };
   put_aad (&aad, message, false);
   MlsResult result = MLS_NO_MEMORY;
-  if (!aad.failed && mls_sender_data_key (suite, sender_data_secret, message->ciphertext, &key)) {
-    bool ok = seal ? mls_aead_seal (suite, key.key, key.nonce, mls_buffer_slice (&aad), in, out)
-                   : mls_aead_open (suite, key.key, key.nonce, mls_buffer_slice (&aad), in, out);
+  if (!aad.failed
+      && mls_sender_data_key (
+          suite, sender_data_secret, message->ciphertext, &key)) {
+    bool ok = seal ? mls_aead_seal (
+                  suite, key.key, key.nonce, mls_buffer_slice (&aad), in, out)
+                   : mls_aead_open (suite, key.key, key.nonce,
+                       mls_buffer_slice (&aad), in, out);
     result = ok ? MLS_OK : MLS_UNAUTHENTIC;
   }
   sodium_memzero (&key, sizeof key);
@@ -296,7 +321,8 @@ apply_guard (uint8_t *nonce, const uint8_t *guard)
 
 /* PrivateMessageContent: content, auth and zeros. */
 static MlsResult
-read_plaintext (MlsSlice plaintext, const MlsPrivateMessage *message, uint32_t leaf, MlsOpened *out)
+read_plaintext (MlsSlice plaintext, const MlsPrivateMessage *message,
+    uint32_t leaf, MlsOpened *out)
 {
   Reader in = mls_reader (plaintext);
   MlsContent content = { .wire_format = MLS_WIRE_PRIVATE_MESSAGE,
@@ -319,18 +345,20 @@ read_plaintext (MlsSlice plaintext, const MlsPrivateMessage *message, uint32_t l
 }
 
 MlsResult
-mls_private_message_open (MlsSuite suite, const MlsPrivateMessage *message, const uint8_t *sender_data_secret,
-    MlsSecretTree *secret_tree, bool (*is_member) (void *user, uint32_t leaf), void *user, uint32_t own_leaf,
-    MlsOpened *out)
+mls_private_message_open (MlsSuite suite, const MlsPrivateMessage *message,
+    const uint8_t *sender_data_secret, MlsSecretTree *secret_tree,
+    bool (*is_member) (void *user, uint32_t leaf), void *user,
+    uint32_t own_leaf, MlsOpened *out)
 {
   uint8_t sender_data[SENDER_DATA_LEN];
   MlsMessageKey key;
 
   *out = (MlsOpened){ 0 };
-  if (message->encrypted_sender_data.len != SENDER_DATA_LEN + MLS_TAG_LEN || message->ciphertext.len < MLS_TAG_LEN)
+  if (message->encrypted_sender_data.len != SENDER_DATA_LEN + MLS_TAG_LEN
+      || message->ciphertext.len < MLS_TAG_LEN)
     return MLS_MALFORMED;
-  MlsResult result =
-      crypt_sender_data (suite, false, message, sender_data_secret, message->encrypted_sender_data, sender_data);
+  MlsResult result = crypt_sender_data (suite, false, message,
+      sender_data_secret, message->encrypted_sender_data, sender_data);
   if (result != MLS_OK)
     return result;
 
@@ -344,9 +372,11 @@ mls_private_message_open (MlsSuite suite, const MlsPrivateMessage *message, cons
   if (leaf == own_leaf)
     return MLS_OWN_MESSAGE;
 
-  MlsRatchetType type =
-      message->content_type == MLS_CONTENT_APPLICATION ? MLS_RATCHET_APPLICATION : MLS_RATCHET_HANDSHAKE;
-  result = mls_secret_tree_find (secret_tree, leaf, type, out->generation, &key);
+  MlsRatchetType type = message->content_type == MLS_CONTENT_APPLICATION
+                            ? MLS_RATCHET_APPLICATION
+                            : MLS_RATCHET_HANDSHAKE;
+  result =
+      mls_secret_tree_find (secret_tree, leaf, type, out->generation, &key);
   if (result != MLS_OK)
     return result;
   apply_guard (key.nonce, guard);
@@ -354,10 +384,12 @@ mls_private_message_open (MlsSuite suite, const MlsPrivateMessage *message, cons
   MlsBuffer aad = { 0 }, plaintext = { 0 };
   put_aad (&aad, message, true);
   size_t len = message->ciphertext.len - MLS_TAG_LEN;
-  uint8_t *room = mls_put (&plaintext, len + 1); /* one more: never a NULL for an empty one */
+  uint8_t *room = mls_put (
+      &plaintext, len + 1); /* one more: never a NULL for an empty one */
   if (aad.failed || !room)
     result = MLS_NO_MEMORY;
-  else if (!mls_aead_open (suite, key.key, key.nonce, mls_buffer_slice (&aad), message->ciphertext, room))
+  else if (!mls_aead_open (suite, key.key, key.nonce, mls_buffer_slice (&aad),
+               message->ciphertext, room))
     result = MLS_UNAUTHENTIC;
   else
     result = read_plaintext (mls_slice (room, len), message, leaf, out);
@@ -368,10 +400,12 @@ mls_private_message_open (MlsSuite suite, const MlsPrivateMessage *message, cons
 }
 
 MlsResult
-mls_private_message_seal (MlsSuite suite, const MlsRandom *random, const MlsContent *content,
-    const uint8_t *sender_data_secret, MlsSecretTree *secret_tree, size_t padding, MlsBuffer *out)
+mls_private_message_seal (MlsSuite suite, const MlsRandom *random,
+    const MlsContent *content, const uint8_t *sender_data_secret,
+    MlsSecretTree *secret_tree, size_t padding, MlsBuffer *out)
 {
-  uint8_t guard[REUSE_GUARD_LEN], sender_data[SENDER_DATA_LEN], encrypted_sender_data[SENDER_DATA_LEN + MLS_TAG_LEN];
+  uint8_t guard[REUSE_GUARD_LEN], sender_data[SENDER_DATA_LEN],
+      encrypted_sender_data[SENDER_DATA_LEN + MLS_TAG_LEN];
   uint32_t generation;
   MlsMessageKey key;
   MlsPrivateMessage message = { .group_id = content->group_id,
@@ -379,9 +413,11 @@ mls_private_message_seal (MlsSuite suite, const MlsRandom *random, const MlsCont
     .content_type = content->content_type,
     .authenticated_data = content->authenticated_data };
 
-  MlsRatchetType type =
-      content->content_type == MLS_CONTENT_APPLICATION ? MLS_RATCHET_APPLICATION : MLS_RATCHET_HANDSHAKE;
-  MlsResult result = mls_secret_tree_next (secret_tree, content->sender.index, type, &generation, &key);
+  MlsRatchetType type = content->content_type == MLS_CONTENT_APPLICATION
+                            ? MLS_RATCHET_APPLICATION
+                            : MLS_RATCHET_HANDSHAKE;
+  MlsResult result = mls_secret_tree_next (
+      secret_tree, content->sender.index, type, &generation, &key);
   if (result != MLS_OK)
     return result;
   mls_draw (random, guard, sizeof guard);
@@ -400,7 +436,8 @@ mls_private_message_seal (MlsSuite suite, const MlsRandom *random, const MlsCont
   mls_put (&text, MLS_TAG_LEN);
   put_aad (&aad, &message, true);
   if (text.failed || aad.failed
-      || !mls_aead_seal (suite, key.key, key.nonce, mls_buffer_slice (&aad), mls_slice (text.data, len), text.data)) {
+      || !mls_aead_seal (suite, key.key, key.nonce, mls_buffer_slice (&aad),
+          mls_slice (text.data, len), text.data)) {
     result = MLS_NO_MEMORY;
   } else {
     message.ciphertext = mls_buffer_slice (&text);
@@ -408,9 +445,10 @@ mls_private_message_seal (MlsSuite suite, const MlsRandom *random, const MlsCont
     writer_uint (&w, content->sender.index, 4);
     writer_uint (&w, generation, 4);
     writer_bytes (&w, guard, sizeof guard);
-    result = crypt_sender_data (
-        suite, true, &message, sender_data_secret, mls_slice (sender_data, sizeof sender_data), encrypted_sender_data);
-    message.encrypted_sender_data = mls_slice (encrypted_sender_data, sizeof encrypted_sender_data);
+    result = crypt_sender_data (suite, true, &message, sender_data_secret,
+        mls_slice (sender_data, sizeof sender_data), encrypted_sender_data);
+    message.encrypted_sender_data =
+        mls_slice (encrypted_sender_data, sizeof encrypted_sender_data);
     if (result == MLS_OK)
       mls_private_message_put (out, &message);
     if (out->failed)

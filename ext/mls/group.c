@@ -12,7 +12,8 @@
 const MlsSettings mls_default_settings = { 256, 4, 0 };
 
 MlsGroup *
-mls_group_new (const MlsRandom *random, const MlsSettings *settings, Secret *signature_key)
+mls_group_new (const MlsRandom *random, const MlsSettings *settings,
+    Secret *signature_key)
 {
   MlsGroup *group = calloc (1, sizeof *group);
   if (!group)
@@ -27,7 +28,8 @@ mls_group_new (const MlsRandom *random, const MlsSettings *settings, Secret *sig
   if (group->settings.resumption > MLS_MAX_RESUMPTION)
     group->settings.resumption = MLS_MAX_RESUMPTION;
   if (group->settings.resumption > 0) {
-    group->resumption = sodium_allocarray (group->settings.resumption, sizeof *group->resumption);
+    group->resumption = sodium_allocarray (
+        group->settings.resumption, sizeof *group->resumption);
     if (!group->resumption) {
       mls_group_free (group);
       return NULL;
@@ -88,7 +90,8 @@ make_first_leaf (const MlsClient *client, MlsEpoch *epoch, MlsSlice extensions)
   epoch->keys = mls_tree_keys_new ();
   epoch->tree = leaf ? mls_tree_new (leaf) : NULL;
   if (epoch->keys && epoch->tree) {
-    memcpy (epoch->keys->key[0], secret_bytes (kp->encryption_key), MLS_KEY_LEN);
+    memcpy (
+        epoch->keys->key[0], secret_bytes (kp->encryption_key), MLS_KEY_LEN);
     epoch->keys->have[0] = true;
     /* The creator is bound by what it asks of others. */
     result = mls_tree_check_extensions (epoch->tree, extensions);
@@ -100,8 +103,8 @@ make_first_leaf (const MlsClient *client, MlsEpoch *epoch, MlsSlice extensions)
 }
 
 MlsResult
-mls_group_create (
-    const MlsClient *client, MlsSlice group_id, MlsSlice extensions, const MlsSettings *settings, MlsGroup **out)
+mls_group_create (const MlsClient *client, MlsSlice group_id,
+    MlsSlice extensions, const MlsSettings *settings, MlsGroup **out)
 {
   if (group_id.len > MLS_MAX_GROUP_ID || !client->signature_seed)
     return MLS_MISUSE;
@@ -114,9 +117,11 @@ mls_group_create (
     return MLS_NO_MEMORY;
 
   MlsEpoch *epoch = group->epoch = mls_epoch_new ();
-  MlsResult result = epoch ? make_first_leaf (client, epoch, extensions) : MLS_NO_MEMORY;
+  MlsResult result =
+      epoch ? make_first_leaf (client, epoch, extensions) : MLS_NO_MEMORY;
   if (result == MLS_OK)
-    result = mls_epoch_set_context (epoch, client->suite, group_id, 0, (MlsSlice){ 0 }, extensions);
+    result = mls_epoch_set_context (
+        epoch, client->suite, group_id, 0, (MlsSlice){ 0 }, extensions);
   if (result == MLS_OK) {
     uint8_t epoch_secret[MLS_HASH_LEN];
     mls_draw (&group->random, epoch_secret, sizeof epoch_secret);
@@ -156,8 +161,9 @@ MlsListContext
 mls_group_list_context (const MlsGroup *group, MlsSender committer)
 {
   const MlsEpoch *epoch = group->epoch;
-  return (MlsListContext){ (MlsSuite) epoch->context.suite, epoch->context.group_id, epoch->context.extensions,
-    epoch->tree, committer };
+  return (MlsListContext){ (MlsSuite) epoch->context.suite,
+    epoch->context.group_id, epoch->context.extensions, epoch->tree,
+    committer };
 }
 
 MlsResult
@@ -165,10 +171,12 @@ mls_group_add_psk (MlsGroup *group, const MlsPsk *psk)
 {
   if (group->n_psks == MLS_MAX_PSKS)
     return MLS_TOO_LARGE;
-  if (!psk->psk || (psk->type != MLS_PSK_EXTERNAL && psk->type != MLS_PSK_RESUMPTION))
+  if (!psk->psk
+      || (psk->type != MLS_PSK_EXTERNAL && psk->type != MLS_PSK_RESUMPTION))
     return MLS_MISUSE;
   MlsKeptPsk kept = { psk->type, { 0 }, psk->epoch, NULL };
-  mls_put_slice (&kept.id, psk->type == MLS_PSK_EXTERNAL ? psk->id : psk->group_id);
+  mls_put_slice (
+      &kept.id, psk->type == MLS_PSK_EXTERNAL ? psk->id : psk->group_id);
   if (kept.id.failed)
     return MLS_NO_MEMORY;
   kept.psk = secret_ref (psk->psk);
@@ -178,17 +186,21 @@ mls_group_add_psk (MlsGroup *group, const MlsPsk *psk)
 
 /* A reference to the PSK, or NULL. */
 static Secret *
-find_psk (MlsGroup *group, const MlsPsk *more, size_t n_more, const MlsPskId *id)
+find_psk (
+    MlsGroup *group, const MlsPsk *more, size_t n_more, const MlsPskId *id)
 {
   MlsSlice name = id->type == MLS_PSK_EXTERNAL ? id->id : id->group_id;
   for (size_t i = 0; i < n_more; i++)
     if (more[i].type == id->type && more[i].psk
-        && (id->type == MLS_PSK_EXTERNAL ? mls_slice_equal (more[i].id, name)
-                                         : mls_slice_equal (more[i].group_id, name) && more[i].epoch == id->epoch))
+        && (id->type == MLS_PSK_EXTERNAL
+                ? mls_slice_equal (more[i].id, name)
+                : mls_slice_equal (more[i].group_id, name)
+                      && more[i].epoch == id->epoch))
       return secret_ref (more[i].psk);
   if (!group)
     return NULL;
-  if (id->type == MLS_PSK_RESUMPTION && mls_slice_equal (name, group->epoch->context.group_id)) {
+  if (id->type == MLS_PSK_RESUMPTION
+      && mls_slice_equal (name, group->epoch->context.group_id)) {
     if (id->epoch == group->epoch->context.epoch)
       return secret_copy (group->epoch->secrets->resumption, MLS_HASH_LEN);
     for (size_t i = 0; i < group->n_resumption; i++)
@@ -196,15 +208,16 @@ find_psk (MlsGroup *group, const MlsPsk *more, size_t n_more, const MlsPskId *id
         return secret_copy (group->resumption[i].psk, MLS_HASH_LEN);
   }
   for (size_t i = 0; i < group->n_psks; i++)
-    if (group->psks[i].type == id->type && mls_slice_equal (mls_buffer_slice (&group->psks[i].id), name)
+    if (group->psks[i].type == id->type
+        && mls_slice_equal (mls_buffer_slice (&group->psks[i].id), name)
         && (id->type == MLS_PSK_EXTERNAL || group->psks[i].epoch == id->epoch))
       return secret_ref (group->psks[i].psk);
   return NULL;
 }
 
 MlsResult
-mls_find_psk_secret (
-    MlsGroup *group, const MlsPsk *more, size_t n_more, const MlsPskId *ids, size_t n, uint8_t *psk_secret)
+mls_find_psk_secret (MlsGroup *group, const MlsPsk *more, size_t n_more,
+    const MlsPskId *ids, size_t n, uint8_t *psk_secret)
 {
   Secret *psks[MLS_MAX_PSKS] = { NULL };
   MlsResult result = MLS_OK;
@@ -222,7 +235,8 @@ mls_find_psk_secret (
 }
 
 MlsResult
-mls_group_psk_secret (MlsGroup *group, const MlsProposalList *list, uint8_t *psk_secret)
+mls_group_psk_secret (
+    MlsGroup *group, const MlsProposalList *list, uint8_t *psk_secret)
 {
   MlsPskId ids[MLS_MAX_PSKS];
   size_t n = 0;
@@ -239,7 +253,8 @@ MlsPending *
 mls_group_find_proposal (MlsGroup *group, MlsSlice reference)
 {
   for (size_t i = 0; i < group->n_pending; i++)
-    if (mls_slice_equal (mls_slice (group->pending[i].ref, MLS_HASH_LEN), reference))
+    if (mls_slice_equal (
+            mls_slice (group->pending[i].ref, MLS_HASH_LEN), reference))
       return &group->pending[i];
   return NULL;
 }
@@ -249,11 +264,13 @@ mls_group_keep_proposal (MlsGroup *group, const MlsOpened *opened)
 {
   MlsPending pending = { .sender = opened->content.sender };
 
-  if (!mls_ref_hash (MLS_PROPOSAL_REF_LABEL, mls_buffer_slice (&opened->bytes), pending.ref))
+  if (!mls_ref_hash (MLS_PROPOSAL_REF_LABEL, mls_buffer_slice (&opened->bytes),
+          pending.ref))
     return MLS_NO_MEMORY;
   if (mls_group_find_proposal (group, mls_slice (pending.ref, MLS_HASH_LEN)))
     return MLS_OK;
-  if (group->n_pending == MLS_MAX_PENDING || opened->bytes.len > MLS_MAX_PENDING_BYTES - group->pending_bytes)
+  if (group->n_pending == MLS_MAX_PENDING
+      || opened->bytes.len > MLS_MAX_PENDING_BYTES - group->pending_bytes)
     return MLS_TOO_LARGE;
   if (group->n_pending == group->pending_room) {
     size_t room = group->pending_room ? 2 * group->pending_room : 8;
@@ -300,7 +317,8 @@ find_signer (const MlsEpoch *epoch, const MlsContent *content, MlsSlice *key)
     }
     case MLS_SENDER_EXTERNAL: {
       if (content->content_type != MLS_CONTENT_PROPOSAL
-          || !mls_find_extension (epoch->context.extensions, MLS_EXTENSION_EXTERNAL_SENDERS, &senders))
+          || !mls_find_extension (epoch->context.extensions,
+              MLS_EXTENSION_EXTERNAL_SENDERS, &senders))
         return MLS_UNKNOWN_SENDER;
       Reader outer = mls_reader (senders), list = mls_read_vector (&outer);
       for (uint32_t i = 0; reader_left (&list) > 0; i++) {
@@ -336,7 +354,8 @@ static bool
 may_propose (const MlsContent *content, const MlsProposal *proposal)
 {
   return content->sender.type != MLS_SENDER_EXTERNAL
-         || (proposal->type != MLS_PROPOSAL_UPDATE && proposal->type != MLS_PROPOSAL_EXTERNAL_INIT);
+         || (proposal->type != MLS_PROPOSAL_UPDATE
+             && proposal->type != MLS_PROPOSAL_EXTERNAL_INIT);
 }
 
 static MlsEpoch *
@@ -352,7 +371,8 @@ find_epoch (MlsGroup *group, uint64_t number, bool past)
 
 /* Decrypts, or checks the membership tag. */
 static MlsResult
-open_message (MlsGroup *group, MlsSlice message, MlsEpoch **epoch, MlsOpened *opened)
+open_message (
+    MlsGroup *group, MlsSlice message, MlsEpoch **epoch, MlsOpened *opened)
 {
   Reader in = mls_reader (message);
   uint16_t wire_format = mls_message_head_read (&in);
@@ -387,10 +407,12 @@ open_message (MlsGroup *group, MlsSlice message, MlsEpoch **epoch, MlsOpened *op
   if (!*epoch)
     return MLS_WRONG_EPOCH;
   if (wire_format == MLS_WIRE_PUBLIC_MESSAGE)
-    return mls_public_message_open (
-        &public_message, mls_buffer_slice (&(*epoch)->context_bytes), (*epoch)->secrets->membership, opened);
-  return mls_private_message_open ((MlsSuite) (*epoch)->context.suite, &private_message, (*epoch)->secrets->sender_data,
-      (*epoch)->secret_tree, is_member, *epoch, (*epoch)->own_leaf, opened);
+    return mls_public_message_open (&public_message,
+        mls_buffer_slice (&(*epoch)->context_bytes),
+        (*epoch)->secrets->membership, opened);
+  return mls_private_message_open ((MlsSuite) (*epoch)->context.suite,
+      &private_message, (*epoch)->secrets->sender_data, (*epoch)->secret_tree,
+      is_member, *epoch, (*epoch)->own_leaf, opened);
 }
 
 static MlsResult
@@ -420,7 +442,8 @@ take_content (MlsGroup *group, MlsEventType *type, MlsEvent *event)
 }
 
 MlsResult
-mls_group_process (MlsGroup *group, MlsSlice message, uint64_t now, MlsEvent *event)
+mls_group_process (
+    MlsGroup *group, MlsSlice message, uint64_t now, MlsEvent *event)
 {
   MlsEpoch *epoch = NULL;
   MlsSlice key;
@@ -435,9 +458,12 @@ mls_group_process (MlsGroup *group, MlsSlice message, uint64_t now, MlsEvent *ev
   const MlsContent *content = &event->opened.content;
   if (result == MLS_OK)
     result = find_signer (epoch, content, &key);
-  if (result == MLS_OK && !mls_content_verify (content, key, mls_buffer_slice (&epoch->context_bytes)))
+  if (result == MLS_OK
+      && !mls_content_verify (
+          content, key, mls_buffer_slice (&epoch->context_bytes)))
     result = MLS_BAD_SIGNATURE;
-  if (result == MLS_OK && content->sender.type == MLS_SENDER_MEMBER && content->sender.index == epoch->own_leaf)
+  if (result == MLS_OK && content->sender.type == MLS_SENDER_MEMBER
+      && content->sender.index == epoch->own_leaf)
     result = MLS_OWN_MESSAGE; /* a PublicMessage of ours that came back */
 
   event->epoch = content->epoch;
@@ -450,7 +476,9 @@ mls_group_process (MlsGroup *group, MlsSlice message, uint64_t now, MlsEvent *ev
   /* Only now is it certain that this was its sender's: the key goes (9.2). */
   if (result == MLS_OK && private_message)
     result = mls_secret_tree_spend (epoch->secret_tree, event->sender.index,
-        type == MLS_EVENT_APPLICATION ? MLS_RATCHET_APPLICATION : MLS_RATCHET_HANDSHAKE, generation, now);
+        type == MLS_EVENT_APPLICATION ? MLS_RATCHET_APPLICATION
+                                      : MLS_RATCHET_HANDSHAKE,
+        generation, now);
   if (result != MLS_OK) {
     mls_event_clear (event);
     return result;
@@ -487,9 +515,11 @@ keep_resumption (MlsGroup *group)
   if (most == 0)
     return;
   size_t n = group->n_resumption < most ? group->n_resumption++ : most - 1;
-  memmove (&group->resumption[1], &group->resumption[0], n * sizeof *group->resumption);
+  memmove (&group->resumption[1], &group->resumption[0],
+      n * sizeof *group->resumption);
   group->resumption[0].epoch = group->epoch->context.epoch;
-  memcpy (group->resumption[0].psk, group->epoch->secrets->resumption, MLS_HASH_LEN);
+  memcpy (group->resumption[0].psk, group->epoch->secrets->resumption,
+      MLS_HASH_LEN);
 }
 
 MlsResult
@@ -497,8 +527,11 @@ mls_group_merge (MlsGroup *group, MlsStaged *staged, uint64_t now)
 {
   MlsEpoch *old = group->epoch;
 
-  if (group->closed || staged->group != group || staged->base != old->context.epoch) {
-    MlsResult result = staged->group != group ? MLS_MISUSE : group->closed ? MLS_CLOSED : MLS_WRONG_EPOCH;
+  if (group->closed || staged->group != group
+      || staged->base != old->context.epoch) {
+    MlsResult result = staged->group != group ? MLS_MISUSE
+                       : group->closed        ? MLS_CLOSED
+                                              : MLS_WRONG_EPOCH;
     mls_staged_free (staged);
     return result;
   }
@@ -513,14 +546,16 @@ mls_group_merge (MlsGroup *group, MlsStaged *staged, uint64_t now)
     old->secret_tree = NULL;
     group->n_resumption = 0;
     if (group->resumption)
-      sodium_memzero (group->resumption, group->settings.resumption * sizeof *group->resumption);
+      sodium_memzero (group->resumption,
+          group->settings.resumption * sizeof *group->resumption);
     group->closed = true;
   } else {
     keep_resumption (group);
     retire (old);
     if (group->settings.past_epochs > 0) {
       drop_past (group, group->settings.past_epochs - 1);
-      memmove (&group->past[1], &group->past[0], group->n_past * sizeof group->past[0]);
+      memmove (&group->past[1], &group->past[0],
+          group->n_past * sizeof group->past[0]);
       group->past[0] = (MlsPastEpoch){ old, now };
       group->n_past++;
     } else {

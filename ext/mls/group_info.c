@@ -75,7 +75,8 @@ mls_encrypted_secrets_read (Reader *in, MlsEncryptedSecrets *out)
 }
 
 void
-mls_encrypted_secrets_put (MlsBuffer *buffer, const MlsEncryptedSecrets *secrets)
+mls_encrypted_secrets_put (
+    MlsBuffer *buffer, const MlsEncryptedSecrets *secrets)
 {
   mls_put_opaque (buffer, secrets->new_member);
   mls_hpke_ciphertext_put (buffer, &secrets->secrets);
@@ -104,20 +105,25 @@ mls_welcome_put (MlsBuffer *buffer, const MlsWelcome *welcome)
 }
 
 bool
-mls_welcome_find (const MlsWelcome *welcome, const uint8_t *key_package_ref, MlsEncryptedSecrets *out)
+mls_welcome_find (const MlsWelcome *welcome, const uint8_t *key_package_ref,
+    MlsEncryptedSecrets *out)
 {
   Reader list = mls_reader (welcome->secrets);
   while (reader_left (&list) > 0) {
     mls_encrypted_secrets_read (&list, out);
-    if (mls_slice_equal (out->new_member, mls_slice (key_package_ref, MLS_HASH_LEN)))
+    if (mls_slice_equal (
+            out->new_member, mls_slice (key_package_ref, MLS_HASH_LEN)))
       return true;
   }
   return false;
 }
 
 bool
-mls_welcome_key (MlsSuite suite, const uint8_t *welcome_secret, uint8_t *key, uint8_t *nonce)
+mls_welcome_key (MlsSuite suite, const uint8_t *welcome_secret, uint8_t *key,
+    uint8_t *nonce)
 {
-  return mls_expand (welcome_secret, "nonce", (MlsSlice){ 0 }, nonce, MLS_NONCE_LEN)
-         && mls_expand (welcome_secret, "key", (MlsSlice){ 0 }, key, mls_aead_key_len (suite));
+  return mls_expand (
+             welcome_secret, "nonce", (MlsSlice){ 0 }, nonce, MLS_NONCE_LEN)
+         && mls_expand (welcome_secret, "key", (MlsSlice){ 0 }, key,
+             mls_aead_key_len (suite));
 }

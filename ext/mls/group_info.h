@@ -40,7 +40,8 @@ typedef struct
 } MlsEncryptedSecrets;
 
 void mls_encrypted_secrets_read (Reader *in, MlsEncryptedSecrets *out);
-void mls_encrypted_secrets_put (MlsBuffer *buffer, const MlsEncryptedSecrets *secrets);
+void mls_encrypted_secrets_put (
+    MlsBuffer *buffer, const MlsEncryptedSecrets *secrets);
 
 typedef struct
 {
@@ -53,7 +54,9 @@ void mls_welcome_read (Reader *in, MlsWelcome *out);
 void mls_welcome_put (MlsBuffer *buffer, const MlsWelcome *welcome);
 
 /* The entry for a key package; false when there is none. */
-bool mls_welcome_find (const MlsWelcome *welcome, const uint8_t *key_package_ref, MlsEncryptedSecrets *out);
+bool mls_welcome_find (const MlsWelcome *welcome,
+    const uint8_t *key_package_ref, MlsEncryptedSecrets *out);
 
 /* 12.4.3.1: key and nonce of the GroupInfo in a Welcome. */
-bool mls_welcome_key (MlsSuite suite, const uint8_t *welcome_secret, uint8_t *key, uint8_t *nonce);
+bool mls_welcome_key (MlsSuite suite, const uint8_t *welcome_secret,
+    uint8_t *key, uint8_t *nonce);

@@ -18,7 +18,8 @@ mls_key_package_read (Reader *in, MlsKeyPackageView *out)
 }
 
 void
-mls_key_package_put_unsigned (MlsBuffer *buffer, const MlsKeyPackageView *key_package)
+mls_key_package_put_unsigned (
+    MlsBuffer *buffer, const MlsKeyPackageView *key_package)
 {
   mls_put_uint (buffer, key_package->version, 2);
   mls_put_uint (buffer, key_package->suite, 2);
@@ -41,7 +42,8 @@ mls_key_package_check (const MlsKeyPackageView *key_package, MlsSuite suite)
 
   if (key_package->version != MLS_VERSION || key_package->suite != suite)
     return MLS_UNSUPPORTED;
-  if (leaf->source != MLS_LEAF_KEY_PACKAGE || key_package->init_key.len != MLS_KEY_LEN
+  if (leaf->source != MLS_LEAF_KEY_PACKAGE
+      || key_package->init_key.len != MLS_KEY_LEN
       || mls_slice_equal (key_package->init_key, leaf->encryption_key))
     return MLS_INVALID_KEY_PACKAGE;
   if (!mls_leaf_node_is_sound (leaf, suite))
@@ -49,7 +51,8 @@ mls_key_package_check (const MlsKeyPackageView *key_package, MlsSuite suite)
 
   /* 10: "Extensions included in the `extensions` or `leaf_node.extensions` fields MUST be included in the
    * `leaf_node.capabilities` field." is asked of who makes one; a receiver MUST ignore unknown ones. */
-  if (!mls_verify (leaf->signature_key, "KeyPackageTBS", key_package->tbs, key_package->signature)
+  if (!mls_verify (leaf->signature_key, "KeyPackageTBS", key_package->tbs,
+          key_package->signature)
       || !mls_leaf_node_verify (leaf, (MlsSlice){ 0 }, 0))
     return MLS_BAD_SIGNATURE;
   return MLS_OK;

@@ -46,11 +46,13 @@ mls_secrets_free (MlsSecrets *secrets)
 }
 
 bool
-mls_joiner_secret (const uint8_t *init, const uint8_t *commit_secret, MlsSlice context, uint8_t *joiner)
+mls_joiner_secret (const uint8_t *init, const uint8_t *commit_secret,
+    MlsSlice context, uint8_t *joiner)
 {
   static const uint8_t zero[MLS_HASH_LEN];
   uint8_t extracted[MLS_HASH_LEN];
-  mls_extract (init, commit_secret ? commit_secret : zero, MLS_HASH_LEN, extracted);
+  mls_extract (
+      init, commit_secret ? commit_secret : zero, MLS_HASH_LEN, extracted);
   bool ok = mls_expand (extracted, "joiner", context, joiner, MLS_HASH_LEN);
   sodium_memzero (extracted, sizeof extracted);
   return ok;
@@ -65,7 +67,8 @@ extract_psk (const uint8_t *joiner, const uint8_t *psk_secret, uint8_t *out)
 }
 
 bool
-mls_welcome_secret (const uint8_t *joiner, const uint8_t *psk_secret, uint8_t *welcome)
+mls_welcome_secret (
+    const uint8_t *joiner, const uint8_t *psk_secret, uint8_t *welcome)
 {
   uint8_t member[MLS_HASH_LEN];
   extract_psk (joiner, psk_secret, member);
@@ -75,11 +78,13 @@ mls_welcome_secret (const uint8_t *joiner, const uint8_t *psk_secret, uint8_t *w
 }
 
 bool
-mls_secrets_from_joiner (MlsSecrets *secrets, const uint8_t *joiner, const uint8_t *psk_secret, MlsSlice context)
+mls_secrets_from_joiner (MlsSecrets *secrets, const uint8_t *joiner,
+    const uint8_t *psk_secret, MlsSlice context)
 {
   uint8_t member[MLS_HASH_LEN], epoch[MLS_HASH_LEN];
   extract_psk (joiner, psk_secret, member);
-  bool ok = mls_expand (member, "epoch", context, epoch, sizeof epoch) && mls_secrets_from_epoch (secrets, epoch);
+  bool ok = mls_expand (member, "epoch", context, epoch, sizeof epoch)
+            && mls_secrets_from_epoch (secrets, epoch);
   sodium_memzero (member, sizeof member);
   sodium_memzero (epoch, sizeof epoch);
   return ok;
@@ -89,30 +94,34 @@ bool
 mls_secrets_from_epoch (MlsSecrets *secrets, const uint8_t *epoch_secret)
 {
   return mls_derive_secret (epoch_secret, "init", secrets->init)
-         && mls_derive_secret (epoch_secret, "sender data", secrets->sender_data)
+         && mls_derive_secret (
+             epoch_secret, "sender data", secrets->sender_data)
          && mls_derive_secret (epoch_secret, "encryption", secrets->encryption)
          && mls_derive_secret (epoch_secret, "exporter", secrets->exporter)
          && mls_derive_secret (epoch_secret, "external", secrets->external)
          && mls_derive_secret (epoch_secret, "confirm", secrets->confirmation)
          && mls_derive_secret (epoch_secret, "membership", secrets->membership)
          && mls_derive_secret (epoch_secret, "resumption", secrets->resumption)
-         && mls_derive_secret (epoch_secret, "authentication", secrets->authenticator);
+         && mls_derive_secret (
+             epoch_secret, "authentication", secrets->authenticator);
 }
 
 bool
-mls_exporter (const uint8_t *exporter_secret, MlsSlice label, MlsSlice context, uint8_t *out, size_t len)
+mls_exporter (const uint8_t *exporter_secret, MlsSlice label, MlsSlice context,
+    uint8_t *out, size_t len)
 {
   uint8_t derived[MLS_HASH_LEN], hash[MLS_HASH_LEN];
   mls_hash (context, hash);
   bool ok = mls_derive_secret_slice (exporter_secret, label, derived)
-            && mls_expand (derived, "exported", mls_slice (hash, sizeof hash), out, len);
+            && mls_expand (
+                derived, "exported", mls_slice (hash, sizeof hash), out, len);
   sodium_memzero (derived, sizeof derived);
   return ok;
 }
 
 bool
-mls_confirmed_transcript_hash (
-    MlsSlice interim, uint16_t wire_format, MlsSlice framed_content, MlsSlice signature, uint8_t *out)
+mls_confirmed_transcript_hash (MlsSlice interim, uint16_t wire_format,
+    MlsSlice framed_content, MlsSlice signature, uint8_t *out)
 {
   MlsBuffer input = { 0 };
   mls_put_uint (&input, wire_format, 2);
@@ -126,7 +135,8 @@ mls_confirmed_transcript_hash (
 }
 
 bool
-mls_interim_transcript_hash (MlsSlice confirmed, MlsSlice confirmation_tag, uint8_t *out)
+mls_interim_transcript_hash (
+    MlsSlice confirmed, MlsSlice confirmation_tag, uint8_t *out)
 {
   MlsBuffer input = { 0 };
   mls_put_opaque (&input, confirmation_tag);
@@ -147,7 +157,8 @@ mls_psk_id_read (Reader *in, MlsPskId *out)
     out->id = mls_read_opaque (in);
   } else if (out->type == MLS_PSK_RESUMPTION) {
     out->usage = (uint8_t) reader_uint (in, 1);
-    if (out->usage < MLS_PSK_USAGE_APPLICATION || out->usage > MLS_PSK_USAGE_BRANCH)
+    if (out->usage < MLS_PSK_USAGE_APPLICATION
+        || out->usage > MLS_PSK_USAGE_BRANCH)
       in->failed = true;
     out->group_id = mls_read_opaque (in);
     out->epoch = reader_uint (in, 8);
@@ -173,7 +184,8 @@ mls_psk_id_put (MlsBuffer *buffer, const MlsPskId *id)
 }
 
 bool
-mls_psk_secret (const MlsPskId *ids, Secret *const *psks, size_t n, uint8_t *out)
+mls_psk_secret (
+    const MlsPskId *ids, Secret *const *psks, size_t n, uint8_t *out)
 {
   uint8_t extracted[MLS_HASH_LEN], input[MLS_HASH_LEN];
   bool ok = true;
@@ -184,8 +196,11 @@ mls_psk_secret (const MlsPskId *ids, Secret *const *psks, size_t n, uint8_t *out
     mls_psk_id_put (&label, &ids[i]);
     mls_put_uint (&label, i, 2);
     mls_put_uint (&label, n, 2);
-    mls_extract (NULL, secret_bytes (psks[i]), secret_len (psks[i]), extracted);
-    ok = !label.failed && mls_expand (extracted, "derived psk", mls_buffer_slice (&label), input, sizeof input);
+    mls_extract (
+        NULL, secret_bytes (psks[i]), secret_len (psks[i]), extracted);
+    ok = !label.failed
+         && mls_expand (extracted, "derived psk", mls_buffer_slice (&label),
+             input, sizeof input);
     if (ok)
       mls_extract (input, out, MLS_HASH_LEN, out);
     mls_buffer_free (&label);

@@ -42,22 +42,27 @@ void mls_secrets_free (MlsSecrets *secrets);
 
 /* The joiner secret of the epoch that `context` describes, Nh bytes to `joiner`. A commit without path has no commit
  * secret: NULL. */
-bool mls_joiner_secret (const uint8_t *init, const uint8_t *commit_secret, MlsSlice context, uint8_t *joiner);
+bool mls_joiner_secret (const uint8_t *init, const uint8_t *commit_secret,
+    MlsSlice context, uint8_t *joiner);
 
 /* What a joiner secret leads to. Without PSKs, `psk_secret` is NULL. */
-bool mls_welcome_secret (const uint8_t *joiner, const uint8_t *psk_secret, uint8_t *welcome);
-bool mls_secrets_from_joiner (MlsSecrets *secrets, const uint8_t *joiner, const uint8_t *psk_secret, MlsSlice context);
+bool mls_welcome_secret (
+    const uint8_t *joiner, const uint8_t *psk_secret, uint8_t *welcome);
+bool mls_secrets_from_joiner (MlsSecrets *secrets, const uint8_t *joiner,
+    const uint8_t *psk_secret, MlsSlice context);
 
 /* 11: of an epoch secret, as a group's creator draws one. */
 bool mls_secrets_from_epoch (MlsSecrets *secrets, const uint8_t *epoch_secret);
 
 /* 8.5: MLS-Exporter */
-bool mls_exporter (const uint8_t *exporter_secret, MlsSlice label, MlsSlice context, uint8_t *out, size_t len);
+bool mls_exporter (const uint8_t *exporter_secret, MlsSlice label,
+    MlsSlice context, uint8_t *out, size_t len);
 
 /* 8.2. ConfirmedTranscriptHashInput is the wire format, the FramedContent's bytes and the signature. */
-bool mls_confirmed_transcript_hash (
-    MlsSlice interim, uint16_t wire_format, MlsSlice framed_content, MlsSlice signature, uint8_t *out);
-bool mls_interim_transcript_hash (MlsSlice confirmed, MlsSlice confirmation_tag, uint8_t *out);
+bool mls_confirmed_transcript_hash (MlsSlice interim, uint16_t wire_format,
+    MlsSlice framed_content, MlsSlice signature, uint8_t *out);
+bool mls_interim_transcript_hash (
+    MlsSlice confirmed, MlsSlice confirmation_tag, uint8_t *out);
 
 /* 8.4, PreSharedKeyID */
 typedef struct
@@ -75,4 +80,5 @@ void mls_psk_id_read (Reader *in, MlsPskId *out);
 void mls_psk_id_put (MlsBuffer *buffer, const MlsPskId *id);
 
 /* 8.4: psk_secret of `n` PSKs in their order; `psks` are borrowed. With none, Nh zero bytes. */
-bool mls_psk_secret (const MlsPskId *ids, Secret *const *psks, size_t n, uint8_t *out);
+bool mls_psk_secret (
+    const MlsPskId *ids, Secret *const *psks, size_t n, uint8_t *out);

@@ -182,7 +182,8 @@ mls_leaf_node_put (MlsBuffer *buffer, const MlsLeafNode *leaf)
 
 /* LeafNodeTBS (7.2): the leaf, and for a leaf made in a group which one and where. */
 static void
-put_context (MlsBuffer *buffer, uint8_t source, MlsSlice group_id, uint32_t leaf_index)
+put_context (
+    MlsBuffer *buffer, uint8_t source, MlsSlice group_id, uint32_t leaf_index)
 {
   if (source == MLS_LEAF_KEY_PACKAGE)
     return;
@@ -191,8 +192,8 @@ put_context (MlsBuffer *buffer, uint8_t source, MlsSlice group_id, uint32_t leaf
 }
 
 bool
-mls_leaf_node_sign (
-    MlsBuffer *out, const MlsLeafNode *fields, const uint8_t *secret_key, MlsSlice group_id, uint32_t leaf_index)
+mls_leaf_node_sign (MlsBuffer *out, const MlsLeafNode *fields,
+    const uint8_t *secret_key, MlsSlice group_id, uint32_t leaf_index)
 {
   uint8_t signature[MLS_SIGNATURE_LEN];
   MlsBuffer tbs = { 0 };
@@ -200,7 +201,9 @@ mls_leaf_node_sign (
   mls_leaf_node_put_unsigned (&tbs, fields);
   size_t len = tbs.len;
   put_context (&tbs, fields->source, group_id, leaf_index);
-  bool ok = !tbs.failed && mls_sign (secret_key, "LeafNodeTBS", mls_buffer_slice (&tbs), signature);
+  bool ok = !tbs.failed
+            && mls_sign (
+                secret_key, "LeafNodeTBS", mls_buffer_slice (&tbs), signature);
   if (ok) {
     mls_put_bytes (out, tbs.data, len);
     mls_put_opaque (out, mls_slice (signature, sizeof signature));
@@ -211,15 +214,19 @@ mls_leaf_node_sign (
 }
 
 bool
-mls_leaf_node_verify (const MlsLeafNode *leaf, MlsSlice group_id, uint32_t leaf_index)
+mls_leaf_node_verify (
+    const MlsLeafNode *leaf, MlsSlice group_id, uint32_t leaf_index)
 {
   if (leaf->source == MLS_LEAF_KEY_PACKAGE)
-    return mls_verify (leaf->signature_key, "LeafNodeTBS", leaf->tbs, leaf->signature);
+    return mls_verify (
+        leaf->signature_key, "LeafNodeTBS", leaf->tbs, leaf->signature);
 
   MlsBuffer tbs = { 0 };
   mls_put_slice (&tbs, leaf->tbs);
   put_context (&tbs, leaf->source, group_id, leaf_index);
-  bool ok = !tbs.failed && mls_verify (leaf->signature_key, "LeafNodeTBS", mls_buffer_slice (&tbs), leaf->signature);
+  bool ok = !tbs.failed
+            && mls_verify (leaf->signature_key, "LeafNodeTBS",
+                mls_buffer_slice (&tbs), leaf->signature);
   mls_buffer_free (&tbs);
   return ok;
 }
@@ -227,13 +234,15 @@ mls_leaf_node_verify (const MlsLeafNode *leaf, MlsSlice group_id, uint32_t leaf_
 static bool
 is_default_extension (uint16_t type)
 {
-  return type >= MLS_EXTENSION_APPLICATION_ID && type <= MLS_LAST_DEFAULT_EXTENSION;
+  return type >= MLS_EXTENSION_APPLICATION_ID
+         && type <= MLS_LAST_DEFAULT_EXTENSION;
 }
 
 static bool
 is_default_proposal (uint16_t type)
 {
-  return type >= MLS_PROPOSAL_ADD && type <= MLS_PROPOSAL_GROUP_CONTEXT_EXTENSIONS;
+  return type >= MLS_PROPOSAL_ADD
+         && type <= MLS_PROPOSAL_GROUP_CONTEXT_EXTENSIONS;
 }
 
 /* "The types of any non-default extensions … MUST be included in the `extensions` field of the `capabilities`" */
@@ -243,7 +252,8 @@ lists_extensions (const MlsLeafNode *leaf, MlsSlice extensions)
   Reader in = mls_reader (extensions);
   MlsExtension extension;
   while (mls_next_extension (&in, &extension))
-    if (!is_default_extension (extension.type) && !mls_list_has (leaf->extension_types, extension.type))
+    if (!is_default_extension (extension.type)
+        && !mls_list_has (leaf->extension_types, extension.type))
       return false;
   return true;
 }
@@ -251,13 +261,17 @@ lists_extensions (const MlsLeafNode *leaf, MlsSlice extensions)
 bool
 mls_leaf_node_is_sound (const MlsLeafNode *leaf, MlsSuite suite)
 {
-  return leaf->encryption_key.len == MLS_KEY_LEN && leaf->signature_key.len == MLS_KEY_LEN
-         && mls_list_has (leaf->versions, MLS_VERSION) && mls_list_has (leaf->suites, (uint16_t) suite)
-         && mls_list_has (leaf->credential_types, leaf->credential.type) && lists_extensions (leaf, leaf->extensions);
+  return leaf->encryption_key.len == MLS_KEY_LEN
+         && leaf->signature_key.len == MLS_KEY_LEN
+         && mls_list_has (leaf->versions, MLS_VERSION)
+         && mls_list_has (leaf->suites, (uint16_t) suite)
+         && mls_list_has (leaf->credential_types, leaf->credential.type)
+         && lists_extensions (leaf, leaf->extensions);
 }
 
 bool
-mls_leaf_node_supports (const MlsLeafNode *leaf, MlsSlice group_extensions, const MlsRequiredCapabilities *required)
+mls_leaf_node_supports (const MlsLeafNode *leaf, MlsSlice group_extensions,
+    const MlsRequiredCapabilities *required)
 {
   uint16_t value;
 
@@ -267,11 +281,13 @@ mls_leaf_node_supports (const MlsLeafNode *leaf, MlsSlice group_extensions, cons
     return true;
   Reader extensions = mls_reader (required->extensions);
   while (next_value (&extensions, &value))
-    if (!is_default_extension (value) && !mls_list_has (leaf->extension_types, value))
+    if (!is_default_extension (value)
+        && !mls_list_has (leaf->extension_types, value))
       return false;
   Reader proposals = mls_reader (required->proposals);
   while (next_value (&proposals, &value))
-    if (!is_default_proposal (value) && !mls_list_has (leaf->proposal_types, value))
+    if (!is_default_proposal (value)
+        && !mls_list_has (leaf->proposal_types, value))
       return false;
   Reader credentials = mls_reader (required->credentials);
   while (next_value (&credentials, &value))

@@ -35,13 +35,15 @@ typedef struct
 } MlsRequiredCapabilities;
 
 /* False when `data` is no RequiredCapabilities. */
-bool mls_required_capabilities_parse (MlsSlice data, MlsRequiredCapabilities *out);
+bool mls_required_capabilities_parse (
+    MlsSlice data, MlsRequiredCapabilities *out);
 
 typedef struct
 {
   uint16_t type;
-  MlsSlice content; /* basic: the identity; x509: the content of certificates<V> */
-  MlsSlice raw;     /* the whole Credential */
+  MlsSlice
+      content;  /* basic: the identity; x509: the content of certificates<V> */
+  MlsSlice raw; /* the whole Credential */
 } MlsCredential;
 
 /* 5.3. Fails on another type than basic and x509, whose length nobody can know. */
@@ -52,10 +54,12 @@ typedef struct
   MlsSlice encryption_key;
   MlsSlice signature_key;
   MlsCredential credential;
-  MlsSlice versions, suites, extension_types, proposal_types, credential_types; /* capabilities: lists of uint16 */
-  uint8_t source;                                                               /* MlsLeafSource */
-  uint64_t not_before, not_after; /* MLS_LEAF_KEY_PACKAGE only: seconds since 1970 */
-  MlsSlice parent_hash;           /* MLS_LEAF_COMMIT only */
+  MlsSlice versions, suites, extension_types, proposal_types,
+      credential_types; /* capabilities: lists of uint16 */
+  uint8_t source;       /* MlsLeafSource */
+  uint64_t not_before,
+      not_after;        /* MLS_LEAF_KEY_PACKAGE only: seconds since 1970 */
+  MlsSlice parent_hash; /* MLS_LEAF_COMMIT only */
   MlsSlice extensions;
   MlsSlice signature;
   MlsSlice raw; /* the whole LeafNode, */
@@ -71,11 +75,12 @@ void mls_leaf_node_put_unsigned (MlsBuffer *buffer, const MlsLeafNode *leaf);
 void mls_leaf_node_put (MlsBuffer *buffer, const MlsLeafNode *leaf);
 
 /* Writes `fields` and signs them; `group_id` and `leaf_index` are signed along for the sources update and commit. */
-bool mls_leaf_node_sign (
-    MlsBuffer *out, const MlsLeafNode *fields, const uint8_t *secret_key, MlsSlice group_id, uint32_t leaf_index);
+bool mls_leaf_node_sign (MlsBuffer *out, const MlsLeafNode *fields,
+    const uint8_t *secret_key, MlsSlice group_id, uint32_t leaf_index);
 
 /* 7.2: the signature of a leaf that was read. */
-bool mls_leaf_node_verify (const MlsLeafNode *leaf, MlsSlice group_id, uint32_t leaf_index);
+bool mls_leaf_node_verify (
+    const MlsLeafNode *leaf, MlsSlice group_id, uint32_t leaf_index);
 
 /* The rules of 7.3 that need nothing but the leaf and the group's suite: lengths of keys, version and suite listed in
  * its capabilities, its own extensions and credential too. Not the signature. */
@@ -83,5 +88,5 @@ bool mls_leaf_node_is_sound (const MlsLeafNode *leaf, MlsSuite suite);
 
 /* 7.3, 13.4: the leaf lists what the GroupContext's extensions need: each of their types, and the required
  * capabilities, which may be NULL. */
-bool mls_leaf_node_supports (
-    const MlsLeafNode *leaf, MlsSlice group_extensions, const MlsRequiredCapabilities *required);
+bool mls_leaf_node_supports (const MlsLeafNode *leaf,
+    MlsSlice group_extensions, const MlsRequiredCapabilities *required);

@@ -108,7 +108,8 @@ mls_hpke_ciphertext_read (Reader *in, MlsHpkeCiphertext *out)
 }
 
 void
-mls_hpke_ciphertext_put (MlsBuffer *buffer, const MlsHpkeCiphertext *ciphertext)
+mls_hpke_ciphertext_put (
+    MlsBuffer *buffer, const MlsHpkeCiphertext *ciphertext)
 {
   mls_put_opaque (buffer, ciphertext->kem_output);
   mls_put_opaque (buffer, ciphertext->ciphertext);

@@ -54,7 +54,8 @@ typedef struct
 } MlsHpkeCiphertext;
 
 void mls_hpke_ciphertext_read (Reader *in, MlsHpkeCiphertext *out);
-void mls_hpke_ciphertext_put (MlsBuffer *buffer, const MlsHpkeCiphertext *ciphertext);
+void mls_hpke_ciphertext_put (
+    MlsBuffer *buffer, const MlsHpkeCiphertext *ciphertext);
 
 /* UpdatePathNode; `ciphertexts` is the content of HPKECiphertext encrypted_path_secret<V>. */
 typedef struct

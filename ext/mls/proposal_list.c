@@ -17,7 +17,8 @@ mls_proposal_list_free (MlsProposalList *list)
 }
 
 bool
-mls_proposal_list_add (MlsProposalList *list, const MlsProposal *proposal, MlsSender sender, bool by_reference)
+mls_proposal_list_add (MlsProposalList *list, const MlsProposal *proposal,
+    MlsSender sender, bool by_reference)
 {
   if (list->len == list->room) {
     size_t room = list->room ? 2 * list->room : 4;
@@ -27,7 +28,8 @@ mls_proposal_list_add (MlsProposalList *list, const MlsProposal *proposal, MlsSe
     list->at = at;
     list->room = room;
   }
-  list->at[list->len++] = (MlsListed){ *proposal, sender, by_reference, 0, NULL, NULL };
+  list->at[list->len++] =
+      (MlsListed){ *proposal, sender, by_reference, 0, NULL, NULL };
   return true;
 }
 
@@ -49,7 +51,8 @@ mls_applied_free (MlsApplied *applied)
 bool
 mls_proposal_needs_path (uint16_t type)
 {
-  return type != MLS_PROPOSAL_ADD && type != MLS_PROPOSAL_PSK && type != MLS_PROPOSAL_REINIT;
+  return type != MLS_PROPOSAL_ADD && type != MLS_PROPOSAL_PSK
+         && type != MLS_PROPOSAL_REINIT;
 }
 
 static MlsResult
@@ -57,18 +60,23 @@ check_supports (const MlsLeafNode *leaf, MlsSlice extensions)
 {
   MlsRequiredCapabilities required;
   MlsSlice data;
-  bool requires = mls_find_extension (extensions, MLS_EXTENSION_REQUIRED_CAPABILITIES, &data);
+  bool requires = mls_find_extension (
+      extensions, MLS_EXTENSION_REQUIRED_CAPABILITIES, &data);
   if (requires && !mls_required_capabilities_parse (data, &required))
     return MLS_MALFORMED;
-  return mls_leaf_node_supports (leaf, extensions, requires ? &required : NULL) ? MLS_OK : MLS_INVALID_LEAF;
+  return mls_leaf_node_supports (leaf, extensions, requires ? &required : NULL)
+             ? MLS_OK
+             : MLS_INVALID_LEAF;
 }
 
 MlsResult
-mls_check_new_leaf (const MlsLeafNode *leaf, MlsLeafSource source, const MlsLeafNode *replaced,
-    const MlsListContext *context, MlsSlice extensions, uint32_t leaf_index)
+mls_check_new_leaf (const MlsLeafNode *leaf, MlsLeafSource source,
+    const MlsLeafNode *replaced, const MlsListContext *context,
+    MlsSlice extensions, uint32_t leaf_index)
 {
   if (leaf->source != source || !mls_leaf_node_is_sound (leaf, context->suite)
-      || (replaced && mls_slice_equal (leaf->encryption_key, replaced->encryption_key)))
+      || (replaced
+          && mls_slice_equal (leaf->encryption_key, replaced->encryption_key)))
     return MLS_INVALID_LEAF;
   if (!mls_leaf_node_verify (leaf, context->group_id, leaf_index))
     return MLS_BAD_SIGNATURE;
@@ -81,7 +89,8 @@ may_send (uint8_t sender_type, uint16_t proposal_type)
 {
   switch (sender_type) {
     case MLS_SENDER_EXTERNAL:
-      return proposal_type != MLS_PROPOSAL_UPDATE && proposal_type != MLS_PROPOSAL_EXTERNAL_INIT;
+      return proposal_type != MLS_PROPOSAL_UPDATE
+             && proposal_type != MLS_PROPOSAL_EXTERNAL_INIT;
     case MLS_SENDER_NEW_MEMBER_PROPOSAL:
       return proposal_type == MLS_PROPOSAL_ADD;
     default:
@@ -104,10 +113,13 @@ static MlsResult
 check_psk (const MlsProposalList *list, size_t at)
 {
   const MlsPskId *id = &list->at[at].proposal.psk;
-  if (id->nonce.len != MLS_HASH_LEN || (id->type == MLS_PSK_RESUMPTION && id->usage != MLS_PSK_USAGE_APPLICATION))
+  if (id->nonce.len != MLS_HASH_LEN
+      || (id->type == MLS_PSK_RESUMPTION
+          && id->usage != MLS_PSK_USAGE_APPLICATION))
     return MLS_INVALID_PROPOSALS;
   for (size_t i = 0; i < at; i++)
-    if (list->at[i].proposal.type == MLS_PROPOSAL_PSK && mls_slice_equal (list->at[i].proposal.psk.raw, id->raw))
+    if (list->at[i].proposal.type == MLS_PROPOSAL_PSK
+        && mls_slice_equal (list->at[i].proposal.psk.raw, id->raw))
       return MLS_INVALID_PROPOSALS;
   return MLS_OK;
 }
@@ -117,7 +129,8 @@ check_extensions (MlsSlice extensions)
 {
   MlsRequiredCapabilities required;
   MlsSlice data;
-  if (mls_find_extension (extensions, MLS_EXTENSION_REQUIRED_CAPABILITIES, &data)
+  if (mls_find_extension (
+          extensions, MLS_EXTENSION_REQUIRED_CAPABILITIES, &data)
       && !mls_required_capabilities_parse (data, &required))
     return MLS_MALFORMED;
   if (mls_find_extension (extensions, MLS_EXTENSION_EXTERNAL_SENDERS, &data)) {
@@ -135,7 +148,8 @@ check_extensions (MlsSlice extensions)
 
 /* One proposal by itself; `touched` marks the leaves that an Update or Remove was about. */
 static MlsResult
-check_one (const MlsProposalList *list, size_t at, const MlsListContext *context, MlsSlice extensions, bool *touched)
+check_one (const MlsProposalList *list, size_t at,
+    const MlsListContext *context, MlsSlice extensions, bool *touched)
 {
   const MlsListed *item = &list->at[at];
   const MlsProposal *p = &item->proposal;
@@ -148,16 +162,19 @@ check_one (const MlsProposalList *list, size_t at, const MlsListContext *context
   switch (p->type) {
     case MLS_PROPOSAL_ADD:
       result = mls_key_package_check (&p->add, context->suite);
-      return result == MLS_OK ? check_supports (&p->add.leaf, extensions) : result;
+      return result == MLS_OK ? check_supports (&p->add.leaf, extensions)
+                              : result;
     case MLS_PROPOSAL_UPDATE:
       /* "It contains an Update proposal generated by the committer." */
-      if (item->sender.type != MLS_SENDER_MEMBER || item->sender.index == context->committer.index)
+      if (item->sender.type != MLS_SENDER_MEMBER
+          || item->sender.index == context->committer.index)
         return MLS_INVALID_PROPOSALS;
       leaf = mls_tree_leaf (context->tree, item->sender.index);
       if (!leaf || touched[item->sender.index])
         return MLS_INVALID_PROPOSALS;
       touched[item->sender.index] = true;
-      return mls_check_new_leaf (&p->update, MLS_LEAF_UPDATE, &leaf->node, context, extensions, item->sender.index);
+      return mls_check_new_leaf (&p->update, MLS_LEAF_UPDATE, &leaf->node,
+          context, extensions, item->sender.index);
     case MLS_PROPOSAL_REMOVE:
       /* "It contains a Remove proposal that removes the committer." */
       if (!mls_tree_leaf (context->tree, p->removed) || touched[p->removed]
@@ -168,7 +185,9 @@ check_one (const MlsProposalList *list, size_t at, const MlsListContext *context
     case MLS_PROPOSAL_PSK:
       return check_psk (list, at);
     case MLS_PROPOSAL_REINIT:
-      return p->reinit.version < MLS_VERSION || list->len > 1 ? MLS_INVALID_PROPOSALS : MLS_OK;
+      return p->reinit.version < MLS_VERSION || list->len > 1
+                 ? MLS_INVALID_PROPOSALS
+                 : MLS_OK;
     case MLS_PROPOSAL_GROUP_CONTEXT_EXTENSIONS:
       return check_extensions (p->extensions);
     default: /* external_init */
@@ -196,17 +215,20 @@ is_external_list (const MlsProposalList *list)
 }
 
 MlsResult
-mls_proposal_list_check (const MlsProposalList *list, const MlsListContext *context)
+mls_proposal_list_check (
+    const MlsProposalList *list, const MlsListContext *context)
 {
   MlsSlice extensions = resulting_extensions (list, context->extensions);
   size_t psks = 0, lists = 0;
   MlsResult result = MLS_OK;
 
-  if (context->committer.type == MLS_SENDER_NEW_MEMBER_COMMIT && !is_external_list (list))
+  if (context->committer.type == MLS_SENDER_NEW_MEMBER_COMMIT
+      && !is_external_list (list))
     return MLS_INVALID_PROPOSALS;
   for (size_t i = 0; i < list->len; i++) {
     psks += list->at[i].proposal.type == MLS_PROPOSAL_PSK;
-    lists += list->at[i].proposal.type == MLS_PROPOSAL_GROUP_CONTEXT_EXTENSIONS;
+    lists +=
+        list->at[i].proposal.type == MLS_PROPOSAL_GROUP_CONTEXT_EXTENSIONS;
   }
   if (psks > MLS_MAX_PSKS)
     return MLS_TOO_LARGE;
@@ -266,7 +288,8 @@ apply_leaves (MlsProposalList *list, MlsTree *tree, MlsApplied *out)
 }
 
 MlsResult
-mls_proposal_list_apply (MlsProposalList *list, const MlsListContext *context, MlsTree *tree, MlsApplied *out)
+mls_proposal_list_apply (MlsProposalList *list, const MlsListContext *context,
+    MlsTree *tree, MlsApplied *out)
 {
   out->extensions = context->extensions;
   for (size_t i = 0; i < list->len; i++) {
@@ -288,7 +311,8 @@ mls_proposal_list_apply (MlsProposalList *list, const MlsListContext *context, M
 }
 
 MlsResult
-mls_proposal_list_check_tree (const MlsProposalList *list, const MlsApplied *applied, const MlsTree *tree)
+mls_proposal_list_check_tree (const MlsProposalList *list,
+    const MlsApplied *applied, const MlsTree *tree)
 {
   /* One client twice shows as one signature key twice: an Add of a member that is removed in the same list does not. */
   MlsResult result = mls_tree_check_signature_keys (tree);

@@ -24,7 +24,8 @@ typedef struct
 } MlsProposalList;
 
 void mls_proposal_list_free (MlsProposalList *list);
-bool mls_proposal_list_add (MlsProposalList *list, const MlsProposal *proposal, MlsSender sender, bool by_reference);
+bool mls_proposal_list_add (MlsProposalList *list, const MlsProposal *proposal,
+    MlsSender sender, bool by_reference);
 
 /* The group that a list is judged against. */
 typedef struct
@@ -37,7 +38,8 @@ typedef struct
 } MlsListContext;
 
 /* 12.2, but for what shows in the resulting tree: mls_proposal_list_check_tree(). */
-MlsResult mls_proposal_list_check (const MlsProposalList *list, const MlsListContext *context);
+MlsResult mls_proposal_list_check (
+    const MlsProposalList *list, const MlsListContext *context);
 
 typedef struct
 {
@@ -54,16 +56,18 @@ MlsApplied *mls_applied_new (void);
 void mls_applied_free (MlsApplied *applied);
 
 /* 12.3: applies a list that was checked to `tree`, a copy. */
-MlsResult mls_proposal_list_apply (
-    MlsProposalList *list, const MlsListContext *context, MlsTree *tree, MlsApplied *out);
+MlsResult mls_proposal_list_apply (MlsProposalList *list,
+    const MlsListContext *context, MlsTree *tree, MlsApplied *out);
 
 /* 12.2: "After processing the Commit the ratchet tree is invalid". The tree has its path merged, if there is one; its
  * encryption keys were checked before that. */
-MlsResult mls_proposal_list_check_tree (const MlsProposalList *list, const MlsApplied *applied, const MlsTree *tree);
+MlsResult mls_proposal_list_check_tree (const MlsProposalList *list,
+    const MlsApplied *applied, const MlsTree *tree);
 
 /* 12.4: whether a proposal of this type asks for a path. */
 bool mls_proposal_needs_path (uint16_t type);
 
 /* 7.3 for a leaf that replaces another one, in an update or in a path: source, soundness, signature, a new key. */
-MlsResult mls_check_new_leaf (const MlsLeafNode *leaf, MlsLeafSource source, const MlsLeafNode *replaced,
-    const MlsListContext *context, MlsSlice extensions, uint32_t leaf_index);
+MlsResult mls_check_new_leaf (const MlsLeafNode *leaf, MlsLeafSource source,
+    const MlsLeafNode *replaced, const MlsListContext *context,
+    MlsSlice extensions, uint32_t leaf_index);

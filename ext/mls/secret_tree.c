@@ -12,7 +12,7 @@ typedef uint8_t NodeSecret[MLS_HASH_LEN];
 enum
 {
   HAVE_NOTHING,
-  HAVE_SECRET,  /* tree_node_[N]_secret */
+  HAVE_SECRET, /* tree_node_[N]_secret */
   HAVE_RATCHETS /* of a leaf: its two ratchets have started, its secret is gone */
 };
 
@@ -32,17 +32,19 @@ struct MlsSecretTree
   uint32_t n_leaves;
   uint32_t window;
 
-  NodeSecret *secrets; /* sodium memory: a secret for each node, where a leaf's becomes its handshake ratchet; then an
+  NodeSecret *
+      secrets; /* sodium memory: a secret for each node, where a leaf's becomes its handshake ratchet; then an
                           application ratchet for each leaf */
-  uint8_t *have;       /* for each node */
-  uint32_t *next;      /* the next generation of each ratchet, two a leaf */
+  uint8_t *have;  /* for each node */
+  uint32_t *next; /* the next generation of each ratchet, two a leaf */
 
   Skipped *skipped; /* sodium memory, in no order */
   size_t n_skipped, skipped_room;
 };
 
 MlsSecretTree *
-mls_secret_tree_new (MlsSuite suite, uint32_t n_leaves, const uint8_t *encryption_secret, uint32_t window)
+mls_secret_tree_new (MlsSuite suite, uint32_t n_leaves,
+    const uint8_t *encryption_secret, uint32_t window)
 {
   MlsSecretTree *tree = calloc (1, sizeof *tree);
   uint32_t n_nodes = mls_node_count (n_leaves);
@@ -54,7 +56,8 @@ mls_secret_tree_new (MlsSuite suite, uint32_t n_leaves, const uint8_t *encryptio
   tree->window = window;
   tree->have = calloc (n_nodes, 1);
   tree->next = calloc (2 * (size_t) n_leaves, sizeof *tree->next);
-  tree->secrets = sodium_allocarray (n_nodes + n_leaves, sizeof *tree->secrets);
+  tree->secrets =
+      sodium_allocarray (n_nodes + n_leaves, sizeof *tree->secrets);
   if (!tree->have || !tree->next || !tree->secrets) {
     mls_secret_tree_free (tree);
     return NULL;
@@ -81,7 +84,9 @@ mls_secret_tree_free (MlsSecretTree *tree)
 static uint8_t *
 ratchet_secret (MlsSecretTree *tree, uint32_t leaf, MlsRatchetType type)
 {
-  return tree->secrets[type == MLS_RATCHET_HANDSHAKE ? 2 * leaf : mls_node_count (tree->n_leaves) + leaf];
+  return tree->secrets[type == MLS_RATCHET_HANDSHAKE
+                           ? 2 * leaf
+                           : mls_node_count (tree->n_leaves) + leaf];
 }
 
 static uint32_t *
@@ -93,18 +98,22 @@ next_generation (MlsSecretTree *tree, uint32_t leaf, MlsRatchetType type)
 static bool
 derive_child (const uint8_t *secret, bool right, uint8_t *out)
 {
-  return mls_expand (secret, "tree", right ? mls_slice ("right", 5) : mls_slice ("left", 4), out, MLS_HASH_LEN);
+  return mls_expand (secret, "tree",
+      right ? mls_slice ("right", 5) : mls_slice ("left", 4), out,
+      MLS_HASH_LEN);
 }
 
 static bool
 derive_ratchet (const uint8_t *leaf_secret, MlsRatchetType type, uint8_t *out)
 {
-  return mls_derive_secret (leaf_secret, type == MLS_RATCHET_HANDSHAKE ? "handshake" : "application", out);
+  return mls_derive_secret (leaf_secret,
+      type == MLS_RATCHET_HANDSHAKE ? "handshake" : "application", out);
 }
 
 /* The ratchet secret of generation 0 for a leaf that has not started, without a change. */
 static MlsResult
-peek_start (MlsSecretTree *tree, uint32_t leaf, MlsRatchetType type, uint8_t *out)
+peek_start (
+    MlsSecretTree *tree, uint32_t leaf, MlsRatchetType type, uint8_t *out)
 {
   uint32_t node = 2 * leaf;
   while (tree->have[node] != HAVE_SECRET) {
@@ -144,30 +153,35 @@ start (MlsSecretTree *tree, uint32_t leaf)
     sodium_memzero (tree->secrets[node], MLS_HASH_LEN);
     node = mls_covers (left, leaf) ? left : right;
   }
-  if (!derive_ratchet (
-          tree->secrets[node], MLS_RATCHET_APPLICATION, ratchet_secret (tree, leaf, MLS_RATCHET_APPLICATION))
-      || !derive_ratchet (
-          tree->secrets[node], MLS_RATCHET_HANDSHAKE, ratchet_secret (tree, leaf, MLS_RATCHET_HANDSHAKE)))
+  if (!derive_ratchet (tree->secrets[node], MLS_RATCHET_APPLICATION,
+          ratchet_secret (tree, leaf, MLS_RATCHET_APPLICATION))
+      || !derive_ratchet (tree->secrets[node], MLS_RATCHET_HANDSHAKE,
+          ratchet_secret (tree, leaf, MLS_RATCHET_HANDSHAKE)))
     return MLS_NO_MEMORY;
   tree->have[node] = HAVE_RATCHETS;
   return MLS_OK;
 }
 
 static bool
-derive_key (const MlsSecretTree *tree, const uint8_t *secret, uint32_t generation, MlsMessageKey *out)
+derive_key (const MlsSecretTree *tree, const uint8_t *secret,
+    uint32_t generation, MlsMessageKey *out)
 {
-  return mls_derive_tree_secret (secret, "nonce", generation, out->nonce, MLS_NONCE_LEN)
-         && mls_derive_tree_secret (secret, "key", generation, out->key, mls_aead_key_len (tree->suite));
+  return mls_derive_tree_secret (
+             secret, "nonce", generation, out->nonce, MLS_NONCE_LEN)
+         && mls_derive_tree_secret (secret, "key", generation, out->key,
+             mls_aead_key_len (tree->suite));
 }
 
 static bool
 derive_next (uint8_t *secret, uint32_t generation)
 {
-  return mls_derive_tree_secret (secret, "secret", generation, secret, MLS_HASH_LEN);
+  return mls_derive_tree_secret (
+      secret, "secret", generation, secret, MLS_HASH_LEN);
 }
 
 static Skipped *
-find_skipped (const MlsSecretTree *tree, uint32_t leaf, MlsRatchetType type, uint32_t generation)
+find_skipped (const MlsSecretTree *tree, uint32_t leaf, MlsRatchetType type,
+    uint32_t generation)
 {
   for (size_t i = 0; i < tree->n_skipped; i++) {
     Skipped *s = &tree->skipped[i];
@@ -215,7 +229,8 @@ make_room (MlsSecretTree *tree, size_t more)
 }
 
 MlsResult
-mls_secret_tree_find (MlsSecretTree *tree, uint32_t leaf, MlsRatchetType type, uint32_t generation, MlsMessageKey *out)
+mls_secret_tree_find (MlsSecretTree *tree, uint32_t leaf, MlsRatchetType type,
+    uint32_t generation, MlsMessageKey *out)
 {
   if (leaf >= tree->n_leaves)
     return MLS_UNKNOWN_SENDER;
@@ -247,11 +262,13 @@ mls_secret_tree_find (MlsSecretTree *tree, uint32_t leaf, MlsRatchetType type, u
 
 /* Keys of this ratchet that fell out of its window. */
 static void
-drop_old (MlsSecretTree *tree, uint32_t leaf, MlsRatchetType type, uint32_t next)
+drop_old (
+    MlsSecretTree *tree, uint32_t leaf, MlsRatchetType type, uint32_t next)
 {
   for (size_t i = 0; i < tree->n_skipped;) {
     Skipped *s = &tree->skipped[i];
-    if (s->leaf == leaf && s->type == type && next - 1 - s->generation > tree->window)
+    if (s->leaf == leaf && s->type == type
+        && next - 1 - s->generation > tree->window)
       drop_skipped (tree, s);
     else
       i++;
@@ -259,7 +276,8 @@ drop_old (MlsSecretTree *tree, uint32_t leaf, MlsRatchetType type, uint32_t next
 }
 
 MlsResult
-mls_secret_tree_spend (MlsSecretTree *tree, uint32_t leaf, MlsRatchetType type, uint32_t generation, uint64_t now)
+mls_secret_tree_spend (MlsSecretTree *tree, uint32_t leaf, MlsRatchetType type,
+    uint32_t generation, uint64_t now)
 {
   uint32_t *next = next_generation (tree, leaf, type);
 
@@ -273,7 +291,8 @@ mls_secret_tree_spend (MlsSecretTree *tree, uint32_t leaf, MlsRatchetType type, 
   if (generation == UINT32_MAX)
     return MLS_TOO_FAR; /* there is no generation after it to move on to */
 
-  uint32_t skip = generation - *next, keep = skip < tree->window ? skip : tree->window;
+  uint32_t skip = generation - *next,
+           keep = skip < tree->window ? skip : tree->window;
   if (keep > 0 && !make_room (tree, keep))
     return MLS_NO_MEMORY;
   MlsResult result = start (tree, leaf);
@@ -298,13 +317,16 @@ mls_secret_tree_spend (MlsSecretTree *tree, uint32_t leaf, MlsRatchetType type, 
 }
 
 MlsResult
-mls_secret_tree_next (MlsSecretTree *tree, uint32_t leaf, MlsRatchetType type, uint32_t *generation, MlsMessageKey *out)
+mls_secret_tree_next (MlsSecretTree *tree, uint32_t leaf, MlsRatchetType type,
+    uint32_t *generation, MlsMessageKey *out)
 {
   *generation = *next_generation (tree, leaf, type);
   if (*generation == UINT32_MAX)
     return MLS_TOO_LARGE;
   MlsResult result = mls_secret_tree_find (tree, leaf, type, *generation, out);
-  return result == MLS_OK ? mls_secret_tree_spend (tree, leaf, type, *generation, 0) : result;
+  return result == MLS_OK
+             ? mls_secret_tree_spend (tree, leaf, type, *generation, 0)
+             : result;
 }
 
 void

@@ -26,23 +26,23 @@ typedef struct
 
 /* A tree of `n_leaves`, a power of two, over the encryption secret, of which it keeps a copy until it is first used.
  * Of each ratchet the last `window` unused generations are kept, 0 to MLS_MAX_WINDOW. NULL when memory is short. */
-MlsSecretTree *mls_secret_tree_new (
-    MlsSuite suite, uint32_t n_leaves, const uint8_t *encryption_secret, uint32_t window);
+MlsSecretTree *mls_secret_tree_new (MlsSuite suite, uint32_t n_leaves,
+    const uint8_t *encryption_secret, uint32_t window);
 void mls_secret_tree_free (MlsSecretTree *tree);
 
 /* The key of a generation. MLS_OK, MLS_UNKNOWN_SENDER for a leaf beyond the tree, MLS_REPLAYED, MLS_TOO_FAR or
  * MLS_NO_MEMORY. */
-MlsResult mls_secret_tree_find (
-    MlsSecretTree *tree, uint32_t leaf, MlsRatchetType type, uint32_t generation, MlsMessageKey *out);
+MlsResult mls_secret_tree_find (MlsSecretTree *tree, uint32_t leaf,
+    MlsRatchetType type, uint32_t generation, MlsMessageKey *out);
 
 /* After mls_secret_tree_find() gave a key that proved right. `now` dates the generations that were skipped. */
-MlsResult mls_secret_tree_spend (
-    MlsSecretTree *tree, uint32_t leaf, MlsRatchetType type, uint32_t generation, uint64_t now);
+MlsResult mls_secret_tree_spend (MlsSecretTree *tree, uint32_t leaf,
+    MlsRatchetType type, uint32_t generation, uint64_t now);
 
 /* The next key to send with, spent at once. MLS_OK, MLS_TOO_LARGE when all 2^32 - 1 generations are used, or
  * MLS_NO_MEMORY. */
-MlsResult mls_secret_tree_next (
-    MlsSecretTree *tree, uint32_t leaf, MlsRatchetType type, uint32_t *generation, MlsMessageKey *out);
+MlsResult mls_secret_tree_next (MlsSecretTree *tree, uint32_t leaf,
+    MlsRatchetType type, uint32_t *generation, MlsMessageKey *out);
 
 /* Drops the keys of generations skipped before `then`. */
 void mls_secret_tree_expire (MlsSecretTree *tree, uint64_t then);

@@ -67,21 +67,25 @@ mls_leaf_unref (MlsLeaf *leaf)
 }
 
 MlsParent *
-mls_parent_new (MlsSlice encryption_key, MlsSlice parent_hash, const uint32_t *unmerged, uint32_t n)
+mls_parent_new (MlsSlice encryption_key, MlsSlice parent_hash,
+    const uint32_t *unmerged, uint32_t n)
 {
   size_t list = n * sizeof *unmerged;
-  MlsParent *parent = malloc (sizeof *parent + list + encryption_key.len + parent_hash.len);
+  MlsParent *parent =
+      malloc (sizeof *parent + list + encryption_key.len + parent_hash.len);
   if (!parent)
     return NULL;
   uint32_t *list_at = (uint32_t *) (parent + 1);
-  uint8_t *key_at = (uint8_t *) list_at + list, *hash_at = key_at + encryption_key.len;
+  uint8_t *key_at = (uint8_t *) list_at + list,
+          *hash_at = key_at + encryption_key.len;
   if (n > 0)
     memcpy (list_at, unmerged, list);
   if (encryption_key.len > 0)
     memcpy (key_at, encryption_key.data, encryption_key.len);
   if (parent_hash.len > 0)
     memcpy (hash_at, parent_hash.data, parent_hash.len);
-  *parent = (MlsParent){ 1, { key_at, encryption_key.len }, { hash_at, parent_hash.len }, list_at, n };
+  *parent = (MlsParent){ 1, { key_at, encryption_key.len },
+    { hash_at, parent_hash.len }, list_at, n };
   return parent;
 }
 
@@ -172,7 +176,8 @@ read_parent (Reader *in)
     in->failed = true;
   MlsParent *parent = NULL;
   if (!in->failed)
-    parent = mls_parent_new (encryption_key, parent_hash, unmerged.at, (uint32_t) unmerged.len);
+    parent = mls_parent_new (
+        encryption_key, parent_hash, unmerged.at, (uint32_t) unmerged.len);
   mls_indices_free (&unmerged);
   return parent;
 }
@@ -232,7 +237,8 @@ mls_tree_parse (MlsSlice content, MlsTree **out)
     n_leaves *= 2;
 
   MlsTree *tree = result == MLS_OK ? malloc (sizeof *tree) : NULL;
-  MlsNode *fit = tree ? realloc (nodes, mls_node_count (n_leaves) * sizeof *nodes) : NULL;
+  MlsNode *fit =
+      tree ? realloc (nodes, mls_node_count (n_leaves) * sizeof *nodes) : NULL;
   if (!fit) {
     for (uint32_t i = 0; i < n; i++)
       release_node (nodes, i);
@@ -290,7 +296,8 @@ mls_tree_parent (const MlsTree *tree, uint32_t node)
 bool
 mls_tree_is_blank (const MlsTree *tree, uint32_t node)
 {
-  return mls_is_leaf (node) ? !tree->nodes[node].leaf : !tree->nodes[node].parent;
+  return mls_is_leaf (node) ? !tree->nodes[node].leaf
+                            : !tree->nodes[node].parent;
 }
 
 /* The hashes of a node and of all above it are no longer known. */
@@ -335,7 +342,8 @@ extend (MlsTree *tree)
 {
   if (tree->n_leaves >= MLS_MAX_MEMBERS)
     return MLS_TOO_LARGE;
-  uint32_t old = mls_node_count (tree->n_leaves), new = mls_node_count (2 * tree->n_leaves);
+  uint32_t old = mls_node_count (tree->n_leaves),
+           new = mls_node_count (2 * tree->n_leaves);
   MlsNode *nodes = realloc (tree->nodes, new * sizeof *nodes);
   if (!nodes)
     return MLS_NO_MEMORY;
@@ -348,7 +356,8 @@ extend (MlsTree *tree)
 MlsResult
 mls_tree_make_room (MlsTree *tree, uint32_t *leaf_index)
 {
-  while (tree->first_blank < tree->n_leaves && tree->nodes[2 * tree->first_blank].leaf)
+  while (tree->first_blank < tree->n_leaves
+         && tree->nodes[2 * tree->first_blank].leaf)
     tree->first_blank++;
   if (tree->first_blank == tree->n_leaves) {
     MlsResult result = extend (tree);
@@ -432,7 +441,8 @@ mls_tree_truncate (MlsTree *tree)
   uint32_t n_leaves = 1;
   while (n_leaves < last)
     n_leaves *= 2;
-  for (uint32_t i = mls_node_count (n_leaves); i < mls_node_count (tree->n_leaves); i++)
+  for (uint32_t i = mls_node_count (n_leaves);
+       i < mls_node_count (tree->n_leaves); i++)
     release_node (tree->nodes, i);
   tree->n_leaves = n_leaves;
   if (tree->first_blank > n_leaves)
@@ -464,15 +474,18 @@ is_empty (const MlsTree *tree, uint32_t node)
 {
   if (!mls_tree_is_blank (tree, node))
     return false;
-  return mls_is_leaf (node) || (is_empty (tree, mls_left (node)) && is_empty (tree, mls_right (node)));
+  return mls_is_leaf (node)
+         || (is_empty (tree, mls_left (node))
+             && is_empty (tree, mls_right (node)));
 }
 
 size_t
-mls_tree_filtered_path (
-    const MlsTree *tree, uint32_t leaf_index, uint32_t path[MLS_MAX_DEPTH], uint32_t copath[MLS_MAX_DEPTH])
+mls_tree_filtered_path (const MlsTree *tree, uint32_t leaf_index,
+    uint32_t path[MLS_MAX_DEPTH], uint32_t copath[MLS_MAX_DEPTH])
 {
   size_t n = 0;
-  for (uint32_t node = 2 * leaf_index; node != mls_root (tree->n_leaves); node = mls_parent (node)) {
+  for (uint32_t node = 2 * leaf_index; node != mls_root (tree->n_leaves);
+       node = mls_parent (node)) {
     uint32_t sibling = mls_sibling (node);
     if (is_empty (tree, sibling))
       continue;
@@ -485,14 +498,17 @@ mls_tree_filtered_path (
 void
 mls_leaf_tree_hash (uint32_t leaf_index, const MlsLeaf *leaf, uint8_t *out)
 {
-  uint8_t head[6] = { NODE_LEAF, (uint8_t) (leaf_index >> 24), (uint8_t) (leaf_index >> 16),
-    (uint8_t) (leaf_index >> 8), (uint8_t) leaf_index, leaf != NULL };
-  mls_hash_two (mls_slice (head, sizeof head), leaf ? leaf->node.raw : (MlsSlice){ 0 }, out);
+  uint8_t head[6] = { NODE_LEAF, (uint8_t) (leaf_index >> 24),
+    (uint8_t) (leaf_index >> 16), (uint8_t) (leaf_index >> 8),
+    (uint8_t) leaf_index, leaf != NULL };
+  mls_hash_two (mls_slice (head, sizeof head),
+      leaf ? leaf->node.raw : (MlsSlice){ 0 }, out);
 }
 
 bool
-mls_parent_tree_hash (const MlsParent *parent, const uint32_t *unmerged, uint32_t n_unmerged, const uint8_t *left,
-    const uint8_t *right, uint8_t *out)
+mls_parent_tree_hash (const MlsParent *parent, const uint32_t *unmerged,
+    uint32_t n_unmerged, const uint8_t *left, const uint8_t *right,
+    uint8_t *out)
 {
   MlsBuffer input = { 0 };
 
@@ -523,10 +539,12 @@ mls_tree_hash (MlsTree *tree, uint32_t node)
   if (mls_is_leaf (node)) {
     mls_leaf_tree_hash (node / 2, n->leaf, n->hash);
   } else {
-    const uint8_t *left = mls_tree_hash (tree, mls_left (node)), *right = mls_tree_hash (tree, mls_right (node));
+    const uint8_t *left = mls_tree_hash (tree, mls_left (node)),
+                  *right = mls_tree_hash (tree, mls_right (node));
     const uint32_t *unmerged = n->parent ? n->parent->unmerged : NULL;
     if (!left || !right
-        || !mls_parent_tree_hash (n->parent, unmerged, n->parent ? n->parent->n_unmerged : 0, left, right, n->hash))
+        || !mls_parent_tree_hash (n->parent, unmerged,
+            n->parent ? n->parent->n_unmerged : 0, left, right, n->hash))
       return NULL;
   }
   n->hashed = true;

@@ -62,7 +62,8 @@ MlsLeaf *mls_leaf_ref (MlsLeaf *leaf);
 void mls_leaf_unref (MlsLeaf *leaf);
 
 /* NULL when memory is short. */
-MlsParent *mls_parent_new (MlsSlice encryption_key, MlsSlice parent_hash, const uint32_t *unmerged, uint32_t n);
+MlsParent *mls_parent_new (MlsSlice encryption_key, MlsSlice parent_hash,
+    const uint32_t *unmerged, uint32_t n);
 void mls_parent_unref (MlsParent *parent);
 
 /* A tree of the one leaf, of which it takes the reference, also when it fails. */
@@ -103,13 +104,15 @@ void mls_tree_resolution (const MlsTree *tree, uint32_t node, MlsIndices *out);
 
 /* 4.1.2: the filtered direct path of a leaf from the bottom up, and for each of its nodes the child on the copath.
  * Returns how many. */
-size_t mls_tree_filtered_path (
-    const MlsTree *tree, uint32_t leaf_index, uint32_t path[MLS_MAX_DEPTH], uint32_t copath[MLS_MAX_DEPTH]);
+size_t mls_tree_filtered_path (const MlsTree *tree, uint32_t leaf_index,
+    uint32_t path[MLS_MAX_DEPTH], uint32_t copath[MLS_MAX_DEPTH]);
 
 /* 7.8: the tree hash of a node, from what is kept where nothing changed. NULL when memory is short. */
 const uint8_t *mls_tree_hash (MlsTree *tree, uint32_t node);
 
 /* TreeHashInput of a parent, blank when `parent` is NULL, with `unmerged` for its own list; Nh bytes to `out`. */
-bool mls_parent_tree_hash (const MlsParent *parent, const uint32_t *unmerged, uint32_t n_unmerged, const uint8_t *left,
-    const uint8_t *right, uint8_t *out);
-void mls_leaf_tree_hash (uint32_t leaf_index, const MlsLeaf *leaf, uint8_t *out);
+bool mls_parent_tree_hash (const MlsParent *parent, const uint32_t *unmerged,
+    uint32_t n_unmerged, const uint8_t *left, const uint8_t *right,
+    uint8_t *out);
+void mls_leaf_tree_hash (
+    uint32_t leaf_index, const MlsLeaf *leaf, uint8_t *out);

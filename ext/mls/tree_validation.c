@@ -37,8 +37,10 @@ mls_tree_check_unmerged (const MlsTree *tree)
       uint32_t leaf = parent->unmerged[i];
       if (!mls_covers (node, leaf) || !mls_tree_leaf (tree, leaf))
         return MLS_INVALID_TREE;
-      for (uint32_t between = mls_parent (2 * leaf); between != node; between = mls_parent (between))
-        if (tree->nodes[between].parent && !lists_unmerged (tree->nodes[between].parent, leaf))
+      for (uint32_t between = mls_parent (2 * leaf); between != node;
+           between = mls_parent (between))
+        if (tree->nodes[between].parent
+            && !lists_unmerged (tree->nodes[between].parent, leaf))
           return MLS_INVALID_TREE;
     }
   }
@@ -83,7 +85,8 @@ key_set_add (KeySet *set, MlsSlice key)
 }
 
 MlsResult
-mls_tree_check_encryption_keys (const MlsTree *tree, const MlsSlice *more, size_t n_more)
+mls_tree_check_encryption_keys (
+    const MlsTree *tree, const MlsSlice *more, size_t n_more)
 {
   KeySet set;
   bool unique = true;
@@ -94,7 +97,8 @@ mls_tree_check_encryption_keys (const MlsTree *tree, const MlsSlice *more, size_
   for (uint32_t i = 0; i < n && unique; i++)
     if (!mls_tree_is_blank (tree, i))
       unique = key_set_add (
-          &set, mls_is_leaf (i) ? tree->nodes[i].leaf->node.encryption_key : tree->nodes[i].parent->encryption_key);
+          &set, mls_is_leaf (i) ? tree->nodes[i].leaf->node.encryption_key
+                                : tree->nodes[i].parent->encryption_key);
   for (size_t i = 0; i < n_more && unique; i++)
     unique = key_set_add (&set, more[i]);
   free (set.slots);
@@ -141,19 +145,22 @@ mls_tree_check_extensions (const MlsTree *tree, MlsSlice group_extensions)
 {
   MlsRequiredCapabilities required;
   MlsSlice data;
-  bool requires = mls_find_extension (group_extensions, MLS_EXTENSION_REQUIRED_CAPABILITIES, &data);
+  bool requires = mls_find_extension (
+      group_extensions, MLS_EXTENSION_REQUIRED_CAPABILITIES, &data);
 
   if (requires && !mls_required_capabilities_parse (data, &required))
     return MLS_MALFORMED;
   for (uint32_t i = 0; i < tree->n_leaves; i++)
     if (tree->nodes[2 * i].leaf
-        && !mls_leaf_node_supports (&tree->nodes[2 * i].leaf->node, group_extensions, requires ? &required : NULL))
+        && !mls_leaf_node_supports (&tree->nodes[2 * i].leaf->node,
+            group_extensions, requires ? &required : NULL))
       return MLS_INVALID_LEAF;
   return MLS_OK;
 }
 
 bool
-mls_parent_hash (MlsSlice encryption_key, MlsSlice parent_hash, const uint8_t *sibling_hash, uint8_t *out)
+mls_parent_hash (MlsSlice encryption_key, MlsSlice parent_hash,
+    const uint8_t *sibling_hash, uint8_t *out)
 {
   MlsBuffer input = { 0 };
   mls_put_opaque (&input, encryption_key);
@@ -169,7 +176,8 @@ mls_parent_hash (MlsSlice encryption_key, MlsSlice parent_hash, const uint8_t *s
 /* 7.9, original_sibling_tree_hash: the tree hash of `node` with the leaves of `without`, all below it, blank and in no
  * list of unmerged leaves. Only what is above one of them is computed anew. */
 static bool
-original_tree_hash (MlsTree *tree, uint32_t node, const uint32_t *without, uint32_t n, uint8_t *out)
+original_tree_hash (MlsTree *tree, uint32_t node, const uint32_t *without,
+    uint32_t n, uint8_t *out)
 {
   if (n == 0) {
     const uint8_t *kept = mls_tree_hash (tree, node);
@@ -185,7 +193,8 @@ original_tree_hash (MlsTree *tree, uint32_t node, const uint32_t *without, uint3
   uint8_t left[MLS_HASH_LEN], right[MLS_HASH_LEN];
   uint32_t split = lower_bound (without, n, mls_first_leaf (mls_right (node)));
   if (!original_tree_hash (tree, mls_left (node), without, split, left)
-      || !original_tree_hash (tree, mls_right (node), without + split, n - split, right))
+      || !original_tree_hash (
+          tree, mls_right (node), without + split, n - split, right))
     return false;
 
   const MlsParent *parent = tree->nodes[node].parent;
@@ -196,14 +205,17 @@ original_tree_hash (MlsTree *tree, uint32_t node, const uint32_t *without, uint3
     if (j == n || without[j] != parent->unmerged[i])
       mls_indices_add (&unmerged, parent->unmerged[i]);
   }
-  bool ok = !unmerged.failed && mls_parent_tree_hash (parent, unmerged.at, (uint32_t) unmerged.len, left, right, out);
+  bool ok = !unmerged.failed
+            && mls_parent_tree_hash (parent, unmerged.at,
+                (uint32_t) unmerged.len, left, right, out);
   mls_indices_free (&unmerged);
   return ok;
 }
 
 /* Appends the resolution of `node` until there are more than `most` entries. */
 static void
-bounded_resolution (const MlsTree *tree, uint32_t node, size_t most, MlsIndices *out)
+bounded_resolution (
+    const MlsTree *tree, uint32_t node, size_t most, MlsIndices *out)
 {
   if (out->len > most)
     return;
@@ -220,7 +232,8 @@ parent_hash_of (const MlsTree *tree, uint32_t node)
 {
   if (!mls_is_leaf (node))
     return tree->nodes[node].parent->parent_hash;
-  return tree->nodes[node].leaf->node.parent_hash; /* empty unless it came with a commit */
+  return tree->nodes[node]
+      .leaf->node.parent_hash; /* empty unless it came with a commit */
 }
 
 /* 7.9.2: the nodes D below the child `c` of `p` whose parent hash is valid with respect to `p`: 0 or 1, or -1 when
@@ -231,11 +244,13 @@ count_links (MlsTree *tree, uint32_t p, uint32_t c)
 {
   const MlsParent *parent = tree->nodes[p].parent;
   uint32_t s = mls_sibling (c),
-           split = lower_bound (parent->unmerged, parent->n_unmerged, mls_first_leaf (mls_right (p)));
+           split = lower_bound (parent->unmerged, parent->n_unmerged,
+               mls_first_leaf (mls_right (p)));
   bool left = c < p;
   const uint32_t *under_c = left ? parent->unmerged : parent->unmerged + split;
   const uint32_t *under_s = left ? parent->unmerged + split : parent->unmerged;
-  uint32_t n_c = left ? split : parent->n_unmerged - split, n_s = parent->n_unmerged - n_c;
+  uint32_t n_c = left ? split : parent->n_unmerged - split,
+           n_s = parent->n_unmerged - n_c;
 
   MlsIndices resolution = { 0 };
   bounded_resolution (tree, c, (size_t) n_c + 1, &resolution);
@@ -245,19 +260,23 @@ count_links (MlsTree *tree, uint32_t p, uint32_t c)
 
   uint8_t sibling_hash[MLS_HASH_LEN], expected[MLS_HASH_LEN];
   if (!original_tree_hash (tree, s, under_s, n_s, sibling_hash)
-      || !mls_parent_hash (parent->encryption_key, parent->parent_hash, sibling_hash, expected)) {
+      || !mls_parent_hash (parent->encryption_key, parent->parent_hash,
+          sibling_hash, expected)) {
     found = -1;
     goto out;
   }
   for (size_t i = 0; i < resolution.len && found < 2; i++) {
-    if (!mls_slice_equal (parent_hash_of (tree, resolution.at[i]), mls_slice (expected, sizeof expected)))
+    if (!mls_slice_equal (parent_hash_of (tree, resolution.at[i]),
+            mls_slice (expected, sizeof expected)))
       continue;
     /* The others must be exactly the unmerged ones. A resolution's order need not be that of the leaves. */
     bool fits = true;
     for (size_t j = 0; j < resolution.len && fits; j++)
       if (j != i) {
-        uint32_t leaf = resolution.at[j] / 2, at = lower_bound (under_c, n_c, leaf);
-        fits = mls_is_leaf (resolution.at[j]) && at < n_c && under_c[at] == leaf;
+        uint32_t leaf = resolution.at[j] / 2,
+                 at = lower_bound (under_c, n_c, leaf);
+        fits =
+            mls_is_leaf (resolution.at[j]) && at < n_c && under_c[at] == leaf;
       }
     if (fits)
       found++;
@@ -273,7 +292,8 @@ mls_tree_check_parent_hashes (MlsTree *tree)
   for (uint32_t node = 1; node < mls_node_count (tree->n_leaves); node += 2) {
     if (!tree->nodes[node].parent)
       continue;
-    int left = count_links (tree, node, mls_left (node)), right = count_links (tree, node, mls_right (node));
+    int left = count_links (tree, node, mls_left (node)),
+        right = count_links (tree, node, mls_right (node));
     if (left < 0 || right < 0)
       return MLS_NO_MEMORY;
     if (left + right != 1)
@@ -283,11 +303,14 @@ mls_tree_check_parent_hashes (MlsTree *tree)
 }
 
 MlsResult
-mls_tree_validate (MlsTree *tree, MlsSuite suite, MlsSlice group_id, MlsSlice group_extensions)
+mls_tree_validate (MlsTree *tree, MlsSuite suite, MlsSlice group_id,
+    MlsSlice group_extensions)
 {
   MlsResult result = mls_tree_check_unmerged (tree);
-  for (uint32_t i = 1; i < mls_node_count (tree->n_leaves) && result == MLS_OK; i += 2)
-    if (tree->nodes[i].parent && tree->nodes[i].parent->encryption_key.len != MLS_KEY_LEN)
+  for (uint32_t i = 1; i < mls_node_count (tree->n_leaves) && result == MLS_OK;
+       i += 2)
+    if (tree->nodes[i].parent
+        && tree->nodes[i].parent->encryption_key.len != MLS_KEY_LEN)
       result = MLS_INVALID_TREE;
   if (result == MLS_OK)
     result = mls_tree_check_encryption_keys (tree, NULL, 0);

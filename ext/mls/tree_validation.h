@@ -11,7 +11,8 @@ MlsResult mls_tree_check_unmerged (const MlsTree *tree);
 
 /* 7.3, 12.4.3.1: no encryption key stands twice in the tree or among `more`, the keys of an update path that is about
  * to be merged. */
-MlsResult mls_tree_check_encryption_keys (const MlsTree *tree, const MlsSlice *more, size_t n_more);
+MlsResult mls_tree_check_encryption_keys (
+    const MlsTree *tree, const MlsSlice *more, size_t n_more);
 
 /* 7.3: no two members have one signature key. */
 MlsResult mls_tree_check_signature_keys (const MlsTree *tree);
@@ -20,14 +21,17 @@ MlsResult mls_tree_check_signature_keys (const MlsTree *tree);
 MlsResult mls_tree_check_credentials (const MlsTree *tree);
 
 /* 7.3, 12.1.7: each member supports the group's extensions and what they require. */
-MlsResult mls_tree_check_extensions (const MlsTree *tree, MlsSlice group_extensions);
+MlsResult mls_tree_check_extensions (
+    const MlsTree *tree, MlsSlice group_extensions);
 
 /* 7.9.2: each parent is parent-hash valid. */
 MlsResult mls_tree_check_parent_hashes (MlsTree *tree);
 
 /* All of this and the leaves' own soundness and signatures: what a joiner asks of a tree. */
-MlsResult mls_tree_validate (MlsTree *tree, MlsSuite suite, MlsSlice group_id, MlsSlice group_extensions);
+MlsResult mls_tree_validate (MlsTree *tree, MlsSuite suite, MlsSlice group_id,
+    MlsSlice group_extensions);
 
 /* 7.9: the parent hash of a parent with this key and parent hash, whose child on the copath has this original tree
  * hash; Nh bytes to `out`. */
-bool mls_parent_hash (MlsSlice encryption_key, MlsSlice parent_hash, const uint8_t *sibling_hash, uint8_t *out);
+bool mls_parent_hash (MlsSlice encryption_key, MlsSlice parent_hash,
+    const uint8_t *sibling_hash, uint8_t *out);

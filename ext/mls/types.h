@@ -12,12 +12,15 @@
 /* 17.1. Both hash with SHA-256, sign with Ed25519 and agree with X25519. */
 typedef enum
 {
-  MLS_SUITE_AES_128_GCM = 0x0001,      /* MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519 */
-  MLS_SUITE_CHACHA20_POLY1305 = 0x0003 /* MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519 */
+  MLS_SUITE_AES_128_GCM =
+      0x0001, /* MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519 */
+  MLS_SUITE_CHACHA20_POLY1305 =
+      0x0003 /* MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519 */
 } MlsSuite;
 
-#define MLS_HASH_LEN 32     /* KDF.Nh and the hash's length, in both suites */
-#define MLS_KEY_LEN 32      /* HPKE and signature public keys, HPKE private keys, signature seeds */
+#define MLS_HASH_LEN 32 /* KDF.Nh and the hash's length, in both suites */
+#define MLS_KEY_LEN                                                           \
+  32 /* HPKE and signature public keys, HPKE private keys, signature seeds */
 #define MLS_MAX_AEAD_KEY 32 /* AEAD.Nk: 16 or 32 */
 #define MLS_NONCE_LEN 12    /* AEAD.Nn */
 #define MLS_TAG_LEN 16      /* AEAD.Nt */
@@ -25,22 +28,27 @@ typedef enum
 
 /* Limits of the project's protocol, not settings: two members that differed here would part. Beyond each of them a call
  * fails; nothing grows without bound. */
-#define MLS_MAX_MEMBERS 4096                     /* leaves of a tree */
-#define MLS_MAX_DEPTH 12                         /* log2 of that: the longest direct path */
-#define MLS_MAX_MESSAGE ((size_t) 1 << 20)       /* a handshake or application message, 1 MiB */
-#define MLS_MAX_WELCOME ((size_t) 16 << 20)      /* a Welcome or GroupInfo, which carry a tree */
-#define MLS_MAX_PROPOSALS 8192                   /* in a commit: remove and add everybody */
-#define MLS_MAX_PENDING 1024                     /* proposals kept for a later commit, */
+#define MLS_MAX_MEMBERS 4096 /* leaves of a tree */
+#define MLS_MAX_DEPTH 12     /* log2 of that: the longest direct path */
+#define MLS_MAX_MESSAGE                                                       \
+  ((size_t) 1 << 20) /* a handshake or application message, 1 MiB */
+#define MLS_MAX_WELCOME                                                       \
+  ((size_t) 16 << 20)          /* a Welcome or GroupInfo, which carry a tree */
+#define MLS_MAX_PROPOSALS 8192 /* in a commit: remove and add everybody */
+#define MLS_MAX_PENDING 1024   /* proposals kept for a later commit, */
 #define MLS_MAX_PENDING_BYTES ((size_t) 4 << 20) /* and their size in all */
 #define MLS_MAX_PSKS 64                          /* in one commit */
 #define MLS_MAX_GROUP_ID 255
-#define MLS_MAX_EXTENSIONS 256    /* in one list */
-#define MLS_MAX_CAPABILITIES 1024 /* values in one list of a leaf's capabilities */
-#define MLS_MAX_FORWARD 1024      /* generations that one message may move a sender ratchet on */
-#define MLS_MAX_WINDOW 1024       /* unused generations kept of one ratchet, at most */
-#define MLS_MAX_SKIPPED 16384     /* and of all ratchets of an epoch */
-#define MLS_MAX_PAST_EPOCHS 16    /* kept for late application messages */
-#define MLS_MAX_RESUMPTION 64     /* epochs whose resumption PSK is kept */
+#define MLS_MAX_EXTENSIONS 256 /* in one list */
+#define MLS_MAX_CAPABILITIES                                                  \
+  1024 /* values in one list of a leaf's capabilities */
+#define MLS_MAX_FORWARD                                                       \
+  1024 /* generations that one message may move a sender ratchet on */
+#define MLS_MAX_WINDOW                                                        \
+  1024 /* unused generations kept of one ratchet, at most */
+#define MLS_MAX_SKIPPED 16384  /* and of all ratchets of an epoch */
+#define MLS_MAX_PAST_EPOCHS 16 /* kept for late application messages */
+#define MLS_MAX_RESUMPTION 64  /* epochs whose resumption PSK is kept */
 
 /* 6 */
 enum
@@ -123,28 +131,28 @@ typedef enum
 typedef enum
 {
   MLS_OK,
-  MLS_MALFORMED,         /* not the encoding that the RFC gives: cut, trailing or reordered bytes, impossible values */
-  MLS_UNSUPPORTED,       /* a version, suite, credential, proposal or extension that this code or the group has not */
-  MLS_TOO_LARGE,         /* beyond one of the limits above */
-  MLS_WRONG_GROUP,       /* another group's message */
-  MLS_WRONG_EPOCH,       /* a handshake message of another epoch, or an application message of one not kept */
-  MLS_UNKNOWN_SENDER,    /* a sender that is no member, or of a kind that may not send this */
-  MLS_OWN_MESSAGE,       /* sent by this member itself: there is nothing to decrypt it with */
-  MLS_UNAUTHENTIC,       /* AEAD tag, membership tag or HPKE decryption */
-  MLS_BAD_SIGNATURE,     /* of a message, leaf, key package or group info */
-  MLS_BAD_CONFIRMATION,  /* the confirmation tag: the sender's view of the group is not ours */
-  MLS_REPLAYED,          /* a generation whose key was used, or dropped */
-  MLS_TOO_FAR,           /* a generation more than MLS_MAX_FORWARD ahead */
-  MLS_UNKNOWN_PROPOSAL,  /* a commit refers to a proposal that we don't hold */
-  MLS_UNKNOWN_PSK,       /* a PSK that we don't hold */
+  MLS_MALFORMED, /* not the encoding that the RFC gives: cut, trailing or reordered bytes, impossible values */
+  MLS_UNSUPPORTED, /* a version, suite, credential, proposal or extension that this code or the group has not */
+  MLS_TOO_LARGE,   /* beyond one of the limits above */
+  MLS_WRONG_GROUP, /* another group's message */
+  MLS_WRONG_EPOCH, /* a handshake message of another epoch, or an application message of one not kept */
+  MLS_UNKNOWN_SENDER, /* a sender that is no member, or of a kind that may not send this */
+  MLS_OWN_MESSAGE, /* sent by this member itself: there is nothing to decrypt it with */
+  MLS_UNAUTHENTIC,   /* AEAD tag, membership tag or HPKE decryption */
+  MLS_BAD_SIGNATURE, /* of a message, leaf, key package or group info */
+  MLS_BAD_CONFIRMATION, /* the confirmation tag: the sender's view of the group is not ours */
+  MLS_REPLAYED,         /* a generation whose key was used, or dropped */
+  MLS_TOO_FAR,          /* a generation more than MLS_MAX_FORWARD ahead */
+  MLS_UNKNOWN_PROPOSAL, /* a commit refers to a proposal that we don't hold */
+  MLS_UNKNOWN_PSK,      /* a PSK that we don't hold */
   MLS_INVALID_PROPOSALS, /* a proposal, or the list of them, breaks section 12.2 */
   MLS_INVALID_LEAF,      /* a leaf node breaks section 7.3 */
   MLS_INVALID_KEY_PACKAGE, /* a key package breaks section 10.1 */
-  MLS_INVALID_PATH,        /* an update path is missing, of the wrong shape, or does not fit the tree */
-  MLS_INVALID_TREE,        /* a ratchet tree breaks section 7.9.2 or 12.4.3.1 */
-  MLS_NOT_FOR_US,          /* a Welcome with nothing for this key package */
-  MLS_EXPIRED,             /* a lifetime that does not hold the time given */
-  MLS_CLOSED,              /* this member was removed, or the group reinitialized: it sends and takes nothing more */
+  MLS_INVALID_PATH, /* an update path is missing, of the wrong shape, or does not fit the tree */
+  MLS_INVALID_TREE, /* a ratchet tree breaks section 7.9.2 or 12.4.3.1 */
+  MLS_NOT_FOR_US,   /* a Welcome with nothing for this key package */
+  MLS_EXPIRED,      /* a lifetime that does not hold the time given */
+  MLS_CLOSED, /* this member was removed, or the group reinitialized: it sends and takes nothing more */
   MLS_NO_MEMORY,
   MLS_MISUSE /* arguments that no caller should give */
 } MlsResult;

@@ -11,40 +11,45 @@
 #include <stdlib.h>
 
 static MlsResult
-put_info_extensions (
-    MlsGroup *group, const MlsEpoch *epoch, bool with_tree, bool external_pub, bool grease, MlsBuffer *out)
+put_info_extensions (MlsGroup *group, const MlsEpoch *epoch, bool with_tree,
+    bool external_pub, bool grease, MlsBuffer *out)
 {
   if (with_tree) {
     MlsBuffer tree = { 0 };
     mls_tree_put (&tree, epoch->tree);
     if (tree.failed)
       out->failed = true;
-    mls_put_extension (out, MLS_EXTENSION_RATCHET_TREE, mls_buffer_slice (&tree));
+    mls_put_extension (
+        out, MLS_EXTENSION_RATCHET_TREE, mls_buffer_slice (&tree));
     mls_buffer_free (&tree);
   }
   if (external_pub) {
     uint8_t private_key[MLS_KEY_LEN], public_key[MLS_KEY_LEN];
     MlsBuffer key = { 0 };
-    if (!mls_derive_key_pair (epoch->secrets->external, private_key, public_key))
+    if (!mls_derive_key_pair (
+            epoch->secrets->external, private_key, public_key))
       out->failed = true;
     sodium_memzero (private_key, sizeof private_key);
     mls_put_opaque (&key, mls_slice (public_key, sizeof public_key));
-    mls_put_extension (out, MLS_EXTENSION_EXTERNAL_PUB, mls_buffer_slice (&key));
+    mls_put_extension (
+        out, MLS_EXTENSION_EXTERNAL_PUB, mls_buffer_slice (&key));
     mls_buffer_free (&key);
   }
   if (grease)
-    mls_put_extension (out, mls_grease (&group->random), mls_slice ("grease", 6));
+    mls_put_extension (
+        out, mls_grease (&group->random), mls_slice ("grease", 6));
   return out->failed ? MLS_NO_MEMORY : MLS_OK;
 }
 
 MlsResult
-mls_group_info_make (
-    MlsGroup *group, const MlsEpoch *epoch, bool with_tree, bool external_pub, bool grease, MlsBuffer *out)
+mls_group_info_make (MlsGroup *group, const MlsEpoch *epoch, bool with_tree,
+    bool external_pub, bool grease, MlsBuffer *out)
 {
   MlsBuffer extensions = { 0 }, tbs = { 0 };
   uint8_t signature[MLS_SIGNATURE_LEN];
 
-  MlsResult result = put_info_extensions (group, epoch, with_tree, external_pub, grease, &extensions);
+  MlsResult result = put_info_extensions (
+      group, epoch, with_tree, external_pub, grease, &extensions);
   MlsGroupInfo info = { .context = epoch->context,
     .extensions = mls_buffer_slice (&extensions),
     .confirmation_tag = { epoch->confirmation_tag, MLS_HASH_LEN },
@@ -52,7 +57,8 @@ mls_group_info_make (
   if (result == MLS_OK) {
     mls_group_info_put_unsigned (&tbs, &info);
     if (tbs.failed
-        || !mls_sign (secret_bytes (group->signature_key), "GroupInfoTBS", mls_buffer_slice (&tbs), signature))
+        || !mls_sign (secret_bytes (group->signature_key), "GroupInfoTBS",
+            mls_buffer_slice (&tbs), signature))
       result = MLS_NO_MEMORY;
   }
   if (result == MLS_OK) {
@@ -72,12 +78,14 @@ mls_group_info (MlsGroup *group, bool external_pub, MlsBuffer *message)
   if (group->closed)
     return MLS_CLOSED;
   mls_message_head_put (message, MLS_WIRE_GROUP_INFO);
-  return mls_group_info_make (group, group->epoch, true, external_pub, false, message);
+  return mls_group_info_make (
+      group, group->epoch, true, external_pub, false, message);
 }
 
 /* The path secret of the lowest node that is above both us and a new member (12.4.3.1). */
 static MlsSlice
-path_secret_for (const MlsPathSecrets *path, uint32_t own_leaf, uint32_t new_leaf)
+path_secret_for (
+    const MlsPathSecrets *path, uint32_t own_leaf, uint32_t new_leaf)
 {
   uint32_t ancestor = mls_common_ancestor (own_leaf, new_leaf);
   for (size_t i = 0; i < path->n; i++)
@@ -87,7 +95,8 @@ path_secret_for (const MlsPathSecrets *path, uint32_t own_leaf, uint32_t new_lea
 }
 
 static MlsResult
-put_new_member (MlsGroup *group, const MlsListed *add, const MlsPathSecrets *path, const MlsGroupSecrets *common,
+put_new_member (MlsGroup *group, const MlsListed *add,
+    const MlsPathSecrets *path, const MlsGroupSecrets *common,
     MlsSlice encrypted_group_info, MlsBuffer *out)
 {
   MlsGroupSecrets secrets = *common;
@@ -96,7 +105,8 @@ put_new_member (MlsGroup *group, const MlsListed *add, const MlsPathSecrets *pat
 
   if (path) {
     secrets.has_path_secret = true;
-    secrets.path_secret = path_secret_for (path, group->epoch->own_leaf, add->leaf_index);
+    secrets.path_secret =
+        path_secret_for (path, group->epoch->own_leaf, add->leaf_index);
   }
   mls_group_secrets_put (&plain, &secrets);
   uint8_t *room = mls_put (&ciphertext, plain.len + MLS_TAG_LEN);
@@ -104,8 +114,9 @@ put_new_member (MlsGroup *group, const MlsListed *add, const MlsPathSecrets *pat
   if (!plain.failed && room && mls_key_package_ref (&add->proposal.add, ref)) {
     MlsEncryptedSecrets entry = { { ref, sizeof ref },
       { { kem_output, sizeof kem_output }, mls_buffer_slice (&ciphertext) } };
-    if (mls_encrypt ((MlsSuite) group->epoch->context.suite, &group->random, add->proposal.add.init_key, "Welcome",
-            encrypted_group_info, mls_buffer_slice (&plain), kem_output, room)) {
+    if (mls_encrypt ((MlsSuite) group->epoch->context.suite, &group->random,
+            add->proposal.add.init_key, "Welcome", encrypted_group_info,
+            mls_buffer_slice (&plain), kem_output, room)) {
       mls_encrypted_secrets_put (out, &entry);
       result = out->failed ? MLS_NO_MEMORY : MLS_OK;
     } else {
@@ -118,34 +129,45 @@ put_new_member (MlsGroup *group, const MlsListed *add, const MlsPathSecrets *pat
 }
 
 MlsResult
-mls_welcome_make (MlsGroup *group, const MlsStaged *staged, const MlsApplied *applied, const MlsCommitRequest *request,
-    const uint8_t *joiner, const uint8_t *psk_secret, const MlsPathSecrets *path, MlsBuffer *out)
+mls_welcome_make (MlsGroup *group, const MlsStaged *staged,
+    const MlsApplied *applied, const MlsCommitRequest *request,
+    const uint8_t *joiner, const uint8_t *psk_secret,
+    const MlsPathSecrets *path, MlsBuffer *out)
 {
   MlsSuite suite = (MlsSuite) group->epoch->context.suite;
-  uint8_t welcome_secret[MLS_HASH_LEN], key[MLS_MAX_AEAD_KEY], nonce[MLS_NONCE_LEN];
+  uint8_t welcome_secret[MLS_HASH_LEN], key[MLS_MAX_AEAD_KEY],
+      nonce[MLS_NONCE_LEN];
   MlsBuffer info = { 0 }, psks = { 0 }, entries = { 0 };
 
-  MlsResult result = mls_group_info_make (group, staged->epoch, !request->no_tree, false, request->grease, &info);
+  MlsResult result = mls_group_info_make (
+      group, staged->epoch, !request->no_tree, false, request->grease, &info);
   size_t len = info.len;
   mls_put (&info, MLS_TAG_LEN);
   for (size_t i = 0; i < staged->list.len; i++)
     if (staged->list.at[i].proposal.type == MLS_PROPOSAL_PSK)
       mls_put_slice (&psks, staged->list.at[i].proposal.psk.raw);
   if (result == MLS_OK
-      && (info.failed || psks.failed || !mls_welcome_secret (joiner, psk_secret, welcome_secret)
+      && (info.failed || psks.failed
+          || !mls_welcome_secret (joiner, psk_secret, welcome_secret)
           || !mls_welcome_key (suite, welcome_secret, key, nonce)
-          || !mls_aead_seal (suite, key, nonce, (MlsSlice){ 0 }, mls_slice (info.data, len), info.data)))
+          || !mls_aead_seal (suite, key, nonce, (MlsSlice){ 0 },
+              mls_slice (info.data, len), info.data)))
     result = MLS_NO_MEMORY;
 
-  MlsGroupSecrets common = { .joiner_secret = { joiner, MLS_HASH_LEN }, .psks = mls_buffer_slice (&psks) };
+  MlsGroupSecrets common = { .joiner_secret = { joiner, MLS_HASH_LEN },
+    .psks = mls_buffer_slice (&psks) };
   for (size_t i = 0; i < staged->list.len && result == MLS_OK; i++)
     if (staged->list.at[i].proposal.type == MLS_PROPOSAL_ADD)
-      result = put_new_member (group, &staged->list.at[i], path, &common, mls_buffer_slice (&info), &entries);
+      result = put_new_member (group, &staged->list.at[i], path, &common,
+          mls_buffer_slice (&info), &entries);
   if (result == MLS_OK) {
-    MlsWelcome welcome = { (uint16_t) suite, mls_buffer_slice (&entries), mls_buffer_slice (&info) };
+    MlsWelcome welcome = { (uint16_t) suite, mls_buffer_slice (&entries),
+      mls_buffer_slice (&info) };
     mls_message_head_put (out, MLS_WIRE_WELCOME);
     mls_welcome_put (out, &welcome);
-    result = out->failed ? MLS_NO_MEMORY : out->len > MLS_MAX_WELCOME ? MLS_TOO_LARGE : MLS_OK;
+    result = out->failed                  ? MLS_NO_MEMORY
+             : out->len > MLS_MAX_WELCOME ? MLS_TOO_LARGE
+                                          : MLS_OK;
   }
   sodium_memzero (welcome_secret, sizeof welcome_secret);
   sodium_memzero (key, sizeof key);
@@ -166,7 +188,8 @@ typedef struct
 } Invitation;
 
 static MlsResult
-open_secrets (const MlsKeyPackage *kp, const MlsWelcome *welcome, Invitation *in)
+open_secrets (
+    const MlsKeyPackage *kp, const MlsWelcome *welcome, Invitation *in)
 {
   MlsEncryptedSecrets entry;
   if (welcome->suite != kp->view.suite)
@@ -175,16 +198,20 @@ open_secrets (const MlsKeyPackage *kp, const MlsWelcome *welcome, Invitation *in
     return MLS_NOT_FOR_US;
   if (entry.secrets.ciphertext.len < MLS_TAG_LEN)
     return MLS_MALFORMED;
-  uint8_t *room = mls_put (&in->secrets_bytes, entry.secrets.ciphertext.len - MLS_TAG_LEN + 1);
+  uint8_t *room = mls_put (
+      &in->secrets_bytes, entry.secrets.ciphertext.len - MLS_TAG_LEN + 1);
   if (!room)
     return MLS_NO_MEMORY;
-  if (!mls_decrypt ((MlsSuite) welcome->suite, secret_bytes (kp->init_key), kp->view.init_key.data, "Welcome",
-          welcome->encrypted_group_info, entry.secrets.kem_output, entry.secrets.ciphertext, room))
+  if (!mls_decrypt ((MlsSuite) welcome->suite, secret_bytes (kp->init_key),
+          kp->view.init_key.data, "Welcome", welcome->encrypted_group_info,
+          entry.secrets.kem_output, entry.secrets.ciphertext, room))
     return MLS_UNAUTHENTIC;
-  Reader bytes = reader_init (room, entry.secrets.ciphertext.len - MLS_TAG_LEN);
+  Reader bytes =
+      reader_init (room, entry.secrets.ciphertext.len - MLS_TAG_LEN);
   mls_group_secrets_read (&bytes, &in->secrets);
   if (!reader_done (&bytes) || in->secrets.joiner_secret.len != MLS_HASH_LEN
-      || (in->secrets.has_path_secret && in->secrets.path_secret.len != MLS_HASH_LEN))
+      || (in->secrets.has_path_secret
+          && in->secrets.path_secret.len != MLS_HASH_LEN))
     return MLS_MALFORMED;
   return in->secrets.n_psks > MLS_MAX_PSKS ? MLS_TOO_LARGE : MLS_OK;
 }
@@ -200,28 +227,35 @@ find_psks (Invitation *in, const MlsPsk *psks, size_t n_psks)
     mls_psk_id_read (&list, &ids[i]);
     if (ids[i].nonce.len != MLS_HASH_LEN)
       return MLS_MALFORMED;
-    special += ids[i].type == MLS_PSK_RESUMPTION && ids[i].usage != MLS_PSK_USAGE_APPLICATION;
+    special += ids[i].type == MLS_PSK_RESUMPTION
+               && ids[i].usage != MLS_PSK_USAGE_APPLICATION;
   }
   if (special > 1) /* "verify that it is the only such PSK" */
     return MLS_INVALID_PROPOSALS;
   in->reinit_or_branch = special == 1;
-  return mls_find_psk_secret (NULL, psks, n_psks, ids, in->secrets.n_psks, in->psk_secret);
+  return mls_find_psk_secret (
+      NULL, psks, n_psks, ids, in->secrets.n_psks, in->psk_secret);
 }
 
 static MlsResult
 open_info (const MlsWelcome *welcome, Invitation *in)
 {
-  uint8_t welcome_secret[MLS_HASH_LEN], key[MLS_MAX_AEAD_KEY], nonce[MLS_NONCE_LEN];
+  uint8_t welcome_secret[MLS_HASH_LEN], key[MLS_MAX_AEAD_KEY],
+      nonce[MLS_NONCE_LEN];
   MlsSlice sealed = welcome->encrypted_group_info;
   MlsResult result = MLS_OK;
 
   if (sealed.len < MLS_TAG_LEN)
     return MLS_MALFORMED;
   uint8_t *room = mls_put (&in->info_bytes, sealed.len - MLS_TAG_LEN + 1);
-  if (!room || !mls_welcome_secret (in->secrets.joiner_secret.data, in->psk_secret, welcome_secret)
-      || !mls_welcome_key ((MlsSuite) welcome->suite, welcome_secret, key, nonce))
+  if (!room
+      || !mls_welcome_secret (
+          in->secrets.joiner_secret.data, in->psk_secret, welcome_secret)
+      || !mls_welcome_key (
+          (MlsSuite) welcome->suite, welcome_secret, key, nonce))
     result = MLS_NO_MEMORY;
-  else if (!mls_aead_open ((MlsSuite) welcome->suite, key, nonce, (MlsSlice){ 0 }, sealed, room))
+  else if (!mls_aead_open ((MlsSuite) welcome->suite, key, nonce,
+               (MlsSlice){ 0 }, sealed, room))
     result = MLS_UNAUTHENTIC;
   if (result == MLS_OK) {
     Reader bytes = reader_init (room, sealed.len - MLS_TAG_LEN);
@@ -236,7 +270,8 @@ open_info (const MlsWelcome *welcome, Invitation *in)
 
 /* The tree, from the GroupInfo or beside it, checked as 12.4.3.1 asks; and the signature of the GroupInfo. */
 static MlsResult
-take_tree (const Invitation *in, MlsSuite suite, MlsSlice ratchet_tree, MlsTree **out)
+take_tree (
+    const Invitation *in, MlsSuite suite, MlsSlice ratchet_tree, MlsTree **out)
 {
   const MlsGroupContext *context = &in->info.context;
   MlsSlice bytes = ratchet_tree;
@@ -264,7 +299,8 @@ take_tree (const Invitation *in, MlsSuite suite, MlsSlice ratchet_tree, MlsTree 
     return MLS_NO_MEMORY;
   if (!mls_slice_equal (context->tree_hash, mls_slice (hash, MLS_HASH_LEN)))
     return MLS_INVALID_TREE;
-  return mls_tree_validate (tree, suite, context->group_id, context->extensions);
+  return mls_tree_validate (
+      tree, suite, context->group_id, context->extensions);
 }
 
 static bool
@@ -293,14 +329,16 @@ take_keys (const MlsKeyPackage *kp, const Invitation *in, MlsEpoch *epoch)
   epoch->keys->have[0] = true;
   if (!in->secrets.has_path_secret)
     return MLS_OK;
-  MlsResult result = mls_path_derive (epoch->tree, epoch->keys, in->info.signer,
-      mls_common_ancestor (epoch->own_leaf, in->info.signer), in->secrets.path_secret.data, commit_secret);
+  MlsResult result = mls_path_derive (epoch->tree, epoch->keys,
+      in->info.signer, mls_common_ancestor (epoch->own_leaf, in->info.signer),
+      in->secrets.path_secret.data, commit_secret);
   sodium_memzero (commit_secret, sizeof commit_secret);
   return result;
 }
 
 static MlsResult
-join (const MlsKeyPackage *kp, const Invitation *in, MlsSlice ratchet_tree, MlsGroup *group)
+join (const MlsKeyPackage *kp, const Invitation *in, MlsSlice ratchet_tree,
+    MlsGroup *group)
 {
   const MlsGroupContext *context = &in->info.context;
   MlsSuite suite = (MlsSuite) kp->view.suite;
@@ -312,34 +350,41 @@ join (const MlsKeyPackage *kp, const Invitation *in, MlsSlice ratchet_tree, MlsG
     return MLS_UNSUPPORTED;
   if (context->group_id.len > MLS_MAX_GROUP_ID)
     return MLS_TOO_LARGE;
-  if (context->confirmed_transcript_hash.len != MLS_HASH_LEN || (in->reinit_or_branch && context->epoch != 1))
+  if (context->confirmed_transcript_hash.len != MLS_HASH_LEN
+      || (in->reinit_or_branch && context->epoch != 1))
     return MLS_MALFORMED;
   MlsResult result = take_tree (in, suite, ratchet_tree, &epoch->tree);
   if (result != MLS_OK)
     return result;
-  if (!find_own_leaf (epoch->tree, kp->view.leaf.raw, &epoch->own_leaf) || epoch->own_leaf == in->info.signer)
+  if (!find_own_leaf (epoch->tree, kp->view.leaf.raw, &epoch->own_leaf)
+      || epoch->own_leaf == in->info.signer)
     return MLS_INVALID_TREE;
   result = take_keys (kp, in, epoch);
   if (result == MLS_OK)
-    result = mls_epoch_set_context (
-        epoch, suite, context->group_id, context->epoch, context->confirmed_transcript_hash, context->extensions);
+    result =
+        mls_epoch_set_context (epoch, suite, context->group_id, context->epoch,
+            context->confirmed_transcript_hash, context->extensions);
   if (result == MLS_OK
-      && !mls_secrets_from_joiner (
-          epoch->secrets, in->secrets.joiner_secret.data, in->psk_secret, mls_buffer_slice (&epoch->context_bytes)))
+      && !mls_secrets_from_joiner (epoch->secrets,
+          in->secrets.joiner_secret.data, in->psk_secret,
+          mls_buffer_slice (&epoch->context_bytes)))
     result = MLS_NO_MEMORY;
   if (result == MLS_OK)
     result = mls_epoch_start (epoch, group->settings.window);
   if (result == MLS_OK
       && (in->info.confirmation_tag.len != MLS_HASH_LEN
-          || sodium_memcmp (in->info.confirmation_tag.data, epoch->confirmation_tag, MLS_HASH_LEN) != 0))
+          || sodium_memcmp (in->info.confirmation_tag.data,
+                 epoch->confirmation_tag, MLS_HASH_LEN)
+                 != 0))
     result = MLS_BAD_CONFIRMATION;
   group->signer = in->info.signer;
   return result;
 }
 
 MlsResult
-mls_group_join (const MlsKeyPackage *key_package, MlsSlice message, MlsSlice ratchet_tree, const MlsPsk *psks,
-    size_t n_psks, const MlsSettings *settings, MlsGroup **out)
+mls_group_join (const MlsKeyPackage *key_package, MlsSlice message,
+    MlsSlice ratchet_tree, const MlsPsk *psks, size_t n_psks,
+    const MlsSettings *settings, MlsGroup **out)
 {
   Reader bytes = mls_reader (message);
   MlsWelcome welcome;
@@ -352,8 +397,10 @@ mls_group_join (const MlsKeyPackage *key_package, MlsSlice message, MlsSlice rat
   mls_welcome_read (&bytes, &welcome);
   if (!reader_done (&bytes))
     return MLS_MALFORMED;
-  MlsGroup *group = mls_group_new (&key_package->random, settings, key_package->signature_key);
-  MlsResult result = group ? open_secrets (key_package, &welcome, &in) : MLS_NO_MEMORY;
+  MlsGroup *group = mls_group_new (
+      &key_package->random, settings, key_package->signature_key);
+  MlsResult result =
+      group ? open_secrets (key_package, &welcome, &in) : MLS_NO_MEMORY;
   if (result == MLS_OK)
     result = find_psks (&in, psks, n_psks);
   if (result == MLS_OK)

@@ -8,8 +8,8 @@
 #define TAG_LEN 16
 
 static bool
-start_gcm (AeadAlgorithm algorithm, const uint8_t *key,
-    gnutls_aead_cipher_hd_t *gcm)
+start_gcm (
+    AeadAlgorithm algorithm, const uint8_t *key, gnutls_aead_cipher_hd_t *gcm)
 {
   /* GnuTLS copies the key; its type is not const by oversight. */
   gnutls_datum_t k = { (unsigned char *) (uintptr_t) key,

@@ -23,13 +23,15 @@ void hmac (Hash hash, const void *key, size_t key_len, const void *msg,
     size_t msg_len, uint8_t *out);
 
 /* One of several byte strings that are hashed as if they were one. `bytes` may be NULL when `len` is 0. */
-typedef struct {
+typedef struct
+{
   const void *bytes;
   size_t len;
 } HashPart;
 
 /* The same over the concatenation of `count` parts, which is never built. */
-void hmac_parts (Hash hash, const void *key, size_t key_len, const HashPart *parts, size_t count, uint8_t *out);
+void hmac_parts (Hash hash, const void *key, size_t key_len,
+    const HashPart *parts, size_t count, uint8_t *out);
 
 /* RFC 5869, 2.2: PRK = HMAC-Hash(salt, IKM), hash_len() bytes to `prk`. An absent salt is NULL, 0. */
 void hkdf_extract (Hash hash, const void *salt, size_t salt_len,

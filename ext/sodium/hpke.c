@@ -19,19 +19,22 @@
 #define MAX_SUITE_ID 10
 
 /* The "suite_id" of 4.1 and 5.1, which binds every derivation to its algorithms. */
-typedef struct {
+typedef struct
+{
   uint8_t bytes[MAX_SUITE_ID];
   size_t len;
 } SuiteId;
 
 /* What the key schedule gives (5.1). Wiped by whoever fills one. */
-typedef struct {
+typedef struct
+{
   uint8_t key[MAX_NK];
   uint8_t base_nonce[NN];
   uint8_t exporter_secret[NH];
 } Schedule;
 
-struct HpkeContext {
+struct HpkeContext
+{
   Aead *aead;
   bool sends;
   uint64_t seq;
@@ -40,7 +43,9 @@ struct HpkeContext {
   uint8_t exporter_secret[NH];
 };
 
-static const SuiteId kem_suite_id = { { 'K', 'E', 'M', 0x00, KEM_X25519_HKDF_SHA256 }, 5 };
+static const SuiteId kem_suite_id = {
+  { 'K', 'E', 'M', 0x00, KEM_X25519_HKDF_SHA256 }, 5
+};
 
 static SuiteId
 hpke_suite_id (HpkeAead aead)
@@ -60,24 +65,26 @@ find_aead (HpkeAead aead, AeadAlgorithm *algorithm)
 {
   if (aead != HPKE_AES_128_GCM && aead != HPKE_CHACHA20_POLY1305)
     return false;
-  *algorithm = aead == HPKE_AES_128_GCM ? AEAD_AES_128_GCM : AEAD_CHACHA20_POLY1305;
+  *algorithm =
+      aead == HPKE_AES_128_GCM ? AEAD_AES_128_GCM : AEAD_CHACHA20_POLY1305;
   return true;
 }
 
 /* 4: LabeledExtract (salt, label, ikm) */
 static void
-labeled_extract (const SuiteId *suite, const void *salt, size_t salt_len, const char *label, const void *ikm,
-    size_t ikm_len, uint8_t *prk)
+labeled_extract (const SuiteId *suite, const void *salt, size_t salt_len,
+    const char *label, const void *ikm, size_t ikm_len, uint8_t *prk)
 {
-  const HashPart labeled_ikm[] = { { "HPKE-v1", 7 }, { suite->bytes, suite->len }, { label, strlen (label) },
+  const HashPart labeled_ikm[] = { { "HPKE-v1", 7 },
+    { suite->bytes, suite->len }, { label, strlen (label) },
     { ikm, ikm_len } };
   hmac_parts (HASH_SHA256, salt, salt_len, labeled_ikm, 4, prk);
 }
 
 /* 4: LabeledExpand (prk, label, info, L), for an info of up to HPKE_MAX_CONTEXT bytes */
 static bool
-labeled_expand (const SuiteId *suite, const uint8_t *prk, const char *label, const void *info, size_t info_len,
-    uint8_t *out, size_t len)
+labeled_expand (const SuiteId *suite, const uint8_t *prk, const char *label,
+    const void *info, size_t info_len, uint8_t *out, size_t len)
 {
   uint8_t labeled_info[2 + 7 + MAX_SUITE_ID + 16 + HPKE_MAX_CONTEXT];
   Writer w = writer_init (labeled_info, sizeof labeled_info);
@@ -86,7 +93,9 @@ labeled_expand (const SuiteId *suite, const uint8_t *prk, const char *label, con
   writer_bytes (&w, suite->bytes, suite->len);
   writer_bytes (&w, label, strlen (label));
   writer_bytes (&w, info, info_len);
-  return !w.failed && hkdf_expand (HASH_SHA256, prk, NH, labeled_info, writer_len (&w), out, len);
+  return !w.failed
+         && hkdf_expand (
+             HASH_SHA256, prk, NH, labeled_info, writer_len (&w), out, len);
 }
 
 bool
@@ -96,15 +105,17 @@ hpke_public_key (const uint8_t *private_key, uint8_t *public_key)
 }
 
 bool
-hpke_derive_key_pair (const void *ikm, size_t ikm_len, uint8_t *private_key, uint8_t *public_key)
+hpke_derive_key_pair (
+    const void *ikm, size_t ikm_len, uint8_t *private_key, uint8_t *public_key)
 {
   uint8_t dkp_prk[NH];
 
   if (ikm_len < HPKE_MIN_IKM)
     return false;
   labeled_extract (&kem_suite_id, NULL, 0, "dkp_prk", ikm, ikm_len, dkp_prk);
-  bool ok = labeled_expand (&kem_suite_id, dkp_prk, "sk", NULL, 0, private_key, HPKE_KEY_LEN)
-      && hpke_public_key (private_key, public_key);
+  bool ok = labeled_expand (&kem_suite_id, dkp_prk, "sk", NULL, 0, private_key,
+                HPKE_KEY_LEN)
+            && hpke_public_key (private_key, public_key);
   sodium_memzero (dkp_prk, sizeof dkp_prk);
   return ok;
 }
@@ -121,8 +132,8 @@ hpke_generate_key_pair (uint8_t *private_key, uint8_t *public_key)
 
 /* 4.1: DH, then ExtractAndExpand with kem_context = enc | pkR. */
 static bool
-agree (const uint8_t *private_key, const uint8_t *public_key, const uint8_t *enc, const uint8_t *receiver_key,
-    uint8_t *shared_secret)
+agree (const uint8_t *private_key, const uint8_t *public_key,
+    const uint8_t *enc, const uint8_t *receiver_key, uint8_t *shared_secret)
 {
   uint8_t dh[HPKE_KEY_LEN], eae_prk[NH], kem_context[2 * HPKE_KEY_LEN];
 
@@ -133,8 +144,10 @@ agree (const uint8_t *private_key, const uint8_t *public_key, const uint8_t *enc
    * does, in constant time, and answers -1. */
   bool ok = crypto_scalarmult (dh, private_key, public_key) == 0;
   if (ok) {
-    labeled_extract (&kem_suite_id, NULL, 0, "eae_prk", dh, sizeof dh, eae_prk);
-    ok = labeled_expand (&kem_suite_id, eae_prk, "shared_secret", kem_context, sizeof kem_context, shared_secret, NH);
+    labeled_extract (
+        &kem_suite_id, NULL, 0, "eae_prk", dh, sizeof dh, eae_prk);
+    ok = labeled_expand (&kem_suite_id, eae_prk, "shared_secret", kem_context,
+        sizeof kem_context, shared_secret, NH);
   }
   sodium_memzero (dh, sizeof dh);
   sodium_memzero (eae_prk, sizeof eae_prk);
@@ -143,57 +156,68 @@ agree (const uint8_t *private_key, const uint8_t *public_key, const uint8_t *enc
 
 /* 4.1: Encap */
 static bool
-encap (const uint8_t *public_key, const uint8_t *seed, uint8_t *enc, uint8_t *shared_secret)
+encap (const uint8_t *public_key, const uint8_t *seed, uint8_t *enc,
+    uint8_t *shared_secret)
 {
   uint8_t private_key[HPKE_KEY_LEN];
-  bool ok =
-      (seed ? hpke_derive_key_pair (seed, HPKE_KEY_LEN, private_key, enc) : hpke_generate_key_pair (private_key, enc))
-      && agree (private_key, public_key, enc, public_key, shared_secret);
+  bool ok = (seed ? hpke_derive_key_pair (seed, HPKE_KEY_LEN, private_key, enc)
+                  : hpke_generate_key_pair (private_key, enc))
+            && agree (private_key, public_key, enc, public_key, shared_secret);
   sodium_memzero (private_key, sizeof private_key);
   return ok;
 }
 
 /* 4.1: Decap */
 static bool
-decap (const uint8_t *private_key, const uint8_t *public_key, const uint8_t *enc, uint8_t *shared_secret)
+decap (const uint8_t *private_key, const uint8_t *public_key,
+    const uint8_t *enc, uint8_t *shared_secret)
 {
   uint8_t own_key[HPKE_KEY_LEN];
 
   if (!public_key && !hpke_public_key (private_key, own_key))
     return false;
-  return agree (private_key, enc, enc, public_key ? public_key : own_key, shared_secret);
+  return agree (
+      private_key, enc, enc, public_key ? public_key : own_key, shared_secret);
 }
 
 /* 5.1: KeySchedule in base mode: psk and psk_id are empty. */
 static bool
-run_key_schedule (const SuiteId *suite, size_t key_len, const uint8_t *shared_secret, const void *info,
-    size_t info_len, Schedule *out)
+run_key_schedule (const SuiteId *suite, size_t key_len,
+    const uint8_t *shared_secret, const void *info, size_t info_len,
+    Schedule *out)
 {
   uint8_t context[1 + 2 * NH] = { MODE_BASE }, secret[NH];
 
   labeled_extract (suite, NULL, 0, "psk_id_hash", NULL, 0, context + 1);
-  labeled_extract (suite, NULL, 0, "info_hash", info, info_len, context + 1 + NH);
+  labeled_extract (
+      suite, NULL, 0, "info_hash", info, info_len, context + 1 + NH);
   labeled_extract (suite, shared_secret, NH, "secret", NULL, 0, secret);
-  bool ok = labeled_expand (suite, secret, "key", context, sizeof context, out->key, key_len)
-      && labeled_expand (suite, secret, "base_nonce", context, sizeof context, out->base_nonce, NN)
-      && labeled_expand (suite, secret, "exp", context, sizeof context, out->exporter_secret, NH);
+  bool ok = labeled_expand (suite, secret, "key", context, sizeof context,
+                out->key, key_len)
+            && labeled_expand (suite, secret, "base_nonce", context,
+                sizeof context, out->base_nonce, NN)
+            && labeled_expand (suite, secret, "exp", context, sizeof context,
+                out->exporter_secret, NH);
   sodium_memzero (secret, sizeof secret);
   return ok;
 }
 
 /* 5.1.1: from the agreed secret, which it wipes, to a context. */
 static HpkeContext *
-make_context (HpkeAead aead, bool sends, uint8_t *shared_secret, const void *info, size_t info_len)
+make_context (HpkeAead aead, bool sends, uint8_t *shared_secret,
+    const void *info, size_t info_len)
 {
   AeadAlgorithm algorithm;
   Schedule schedule;
   HpkeContext *context = NULL;
 
-  if (find_aead (aead, &algorithm) && (context = sodium_malloc (sizeof *context))) {
+  if (find_aead (aead, &algorithm)
+      && (context = sodium_malloc (sizeof *context))) {
     memset (context, 0, sizeof *context);
     context->sends = sends;
     context->suite_id = hpke_suite_id (aead);
-    if (run_key_schedule (&context->suite_id, aead_key_len (algorithm), shared_secret, info, info_len, &schedule)) {
+    if (run_key_schedule (&context->suite_id, aead_key_len (algorithm),
+            shared_secret, info, info_len, &schedule)) {
       context->aead = aead_new (algorithm, schedule.key, HPKE_TAG_LEN);
       memcpy (context->base_nonce, schedule.base_nonce, NN);
       memcpy (context->exporter_secret, schedule.exporter_secret, NH);
@@ -209,22 +233,24 @@ make_context (HpkeAead aead, bool sends, uint8_t *shared_secret, const void *inf
 }
 
 HpkeContext *
-hpke_sender (
-    HpkeAead aead, const uint8_t *public_key, const uint8_t *seed, const void *info, size_t info_len, uint8_t *enc)
+hpke_sender (HpkeAead aead, const uint8_t *public_key, const uint8_t *seed,
+    const void *info, size_t info_len, uint8_t *enc)
 {
   uint8_t shared_secret[NH];
-  return encap (public_key, seed, enc, shared_secret) ? make_context (aead, true, shared_secret, info, info_len)
-                                                      : NULL;
+  return encap (public_key, seed, enc, shared_secret)
+             ? make_context (aead, true, shared_secret, info, info_len)
+             : NULL;
 }
 
 HpkeContext *
-hpke_receiver (HpkeAead aead, const uint8_t *private_key, const uint8_t *public_key, const uint8_t *enc,
-    const void *info, size_t info_len)
+hpke_receiver (HpkeAead aead, const uint8_t *private_key,
+    const uint8_t *public_key, const uint8_t *enc, const void *info,
+    size_t info_len)
 {
   uint8_t shared_secret[NH];
   return decap (private_key, public_key, enc, shared_secret)
-      ? make_context (aead, false, shared_secret, info, info_len)
-      : NULL;
+             ? make_context (aead, false, shared_secret, info, info_len)
+             : NULL;
 }
 
 void
@@ -246,7 +272,8 @@ compute_nonce (const HpkeContext *context, uint8_t *nonce)
 }
 
 bool
-hpke_context_seal (HpkeContext *context, const void *aad, size_t aad_len, const void *pt, size_t pt_len, uint8_t *ct)
+hpke_context_seal (HpkeContext *context, const void *aad, size_t aad_len,
+    const void *pt, size_t pt_len, uint8_t *ct)
 {
   uint8_t nonce[NN];
 
@@ -259,7 +286,8 @@ hpke_context_seal (HpkeContext *context, const void *aad, size_t aad_len, const 
 }
 
 bool
-hpke_context_open (HpkeContext *context, const void *aad, size_t aad_len, const void *ct, size_t ct_len, uint8_t *pt)
+hpke_context_open (HpkeContext *context, const void *aad, size_t aad_len,
+    const void *ct, size_t ct_len, uint8_t *pt)
 {
   uint8_t nonce[NN];
 
@@ -273,52 +301,60 @@ hpke_context_open (HpkeContext *context, const void *aad, size_t aad_len, const 
 }
 
 bool
-hpke_context_export (
-    const HpkeContext *context, const void *exporter_context, size_t exporter_context_len, uint8_t *out, size_t len)
+hpke_context_export (const HpkeContext *context, const void *exporter_context,
+    size_t exporter_context_len, uint8_t *out, size_t len)
 {
   if (exporter_context_len > HPKE_MAX_CONTEXT || len > HPKE_MAX_EXPORT)
     return false;
-  return labeled_expand (
-      &context->suite_id, context->exporter_secret, "sec", exporter_context, exporter_context_len, out, len);
+  return labeled_expand (&context->suite_id, context->exporter_secret, "sec",
+      exporter_context, exporter_context_len, out, len);
 }
 
 /* Key and nonce of a context's only message, without a context: guarded memory for each would cost more than the rest.
  * Wipes the agreed secret; the caller wipes `out`. */
 static bool
-schedule_once (HpkeAead aead, AeadAlgorithm *algorithm, uint8_t *shared_secret, const void *info, size_t info_len,
-    Schedule *out)
+schedule_once (HpkeAead aead, AeadAlgorithm *algorithm, uint8_t *shared_secret,
+    const void *info, size_t info_len, Schedule *out)
 {
   SuiteId suite_id = hpke_suite_id (aead);
   bool ok = find_aead (aead, algorithm)
-      && run_key_schedule (&suite_id, aead_key_len (*algorithm), shared_secret, info, info_len, out);
+            && run_key_schedule (&suite_id, aead_key_len (*algorithm),
+                shared_secret, info, info_len, out);
   sodium_memzero (shared_secret, NH);
   return ok;
 }
 
 bool
-hpke_seal (HpkeAead aead, const uint8_t *public_key, const uint8_t *seed, const void *info, size_t info_len,
-    const void *aad, size_t aad_len, const void *pt, size_t pt_len, uint8_t *enc, uint8_t *ct)
+hpke_seal (HpkeAead aead, const uint8_t *public_key, const uint8_t *seed,
+    const void *info, size_t info_len, const void *aad, size_t aad_len,
+    const void *pt, size_t pt_len, uint8_t *enc, uint8_t *ct)
 {
   AeadAlgorithm algorithm;
   Schedule schedule;
   uint8_t shared_secret[NH];
   bool ok = encap (public_key, seed, enc, shared_secret)
-      && schedule_once (aead, &algorithm, shared_secret, info, info_len, &schedule)
-      && aead_seal_once (algorithm, schedule.key, schedule.base_nonce, aad, aad_len, pt, pt_len, ct);
+            && schedule_once (
+                aead, &algorithm, shared_secret, info, info_len, &schedule)
+            && aead_seal_once (algorithm, schedule.key, schedule.base_nonce,
+                aad, aad_len, pt, pt_len, ct);
   sodium_memzero (&schedule, sizeof schedule);
   return ok;
 }
 
 bool
-hpke_open (HpkeAead aead, const uint8_t *private_key, const uint8_t *public_key, const uint8_t *enc, const void *info,
-    size_t info_len, const void *aad, size_t aad_len, const void *ct, size_t ct_len, uint8_t *pt)
+hpke_open (HpkeAead aead, const uint8_t *private_key,
+    const uint8_t *public_key, const uint8_t *enc, const void *info,
+    size_t info_len, const void *aad, size_t aad_len, const void *ct,
+    size_t ct_len, uint8_t *pt)
 {
   AeadAlgorithm algorithm;
   Schedule schedule;
   uint8_t shared_secret[NH];
   bool ok = decap (private_key, public_key, enc, shared_secret)
-      && schedule_once (aead, &algorithm, shared_secret, info, info_len, &schedule)
-      && aead_open_once (algorithm, schedule.key, schedule.base_nonce, aad, aad_len, ct, ct_len, pt);
+            && schedule_once (
+                aead, &algorithm, shared_secret, info, info_len, &schedule)
+            && aead_open_once (algorithm, schedule.key, schedule.base_nonce,
+                aad, aad_len, ct, ct_len, pt);
   sodium_memzero (&schedule, sizeof schedule);
   return ok;
 }

@@ -17,20 +17,24 @@
 #include <stdint.h>
 
 /* Table 5, the AEAD identifiers of section 7.3. */
-typedef enum {
+typedef enum
+{
   HPKE_AES_128_GCM = 0x0001,
   HPKE_CHACHA20_POLY1305 = 0x0003
 } HpkeAead;
 
-#define HPKE_KEY_LEN 32       /* Nsk, Npk, Nenc (7.1) */
-#define HPKE_TAG_LEN 16       /* Nt of both AEADs (7.3) */
-#define HPKE_MIN_IKM 32       /* 7.1.3: "SHOULD have at least Nsk bytes of entropy"; we refuse fewer bytes */
-#define HPKE_MAX_CONTEXT 1024 /* ours: an exporter context is copied beside its label */
-#define HPKE_MAX_EXPORT 8160  /* 5.3: L at most 255 * Nh */
+#define HPKE_KEY_LEN 32 /* Nsk, Npk, Nenc (7.1) */
+#define HPKE_TAG_LEN 16 /* Nt of both AEADs (7.3) */
+#define HPKE_MIN_IKM                                                          \
+  32 /* 7.1.3: "SHOULD have at least Nsk bytes of entropy"; we refuse fewer bytes */
+#define HPKE_MAX_CONTEXT                                                      \
+  1024 /* ours: an exporter context is copied beside its label */
+#define HPKE_MAX_EXPORT 8160 /* 5.3: L at most 255 * Nh */
 
 /* 7.1.3, DeriveKeyPair: the key pair that belongs to `ikm`, always the same; it must be as secret as the key. False
  * when `ikm_len` < HPKE_MIN_IKM. */
-bool hpke_derive_key_pair (const void *ikm, size_t ikm_len, uint8_t *private_key, uint8_t *public_key);
+bool hpke_derive_key_pair (const void *ikm, size_t ikm_len,
+    uint8_t *private_key, uint8_t *public_key);
 
 /* 4, GenerateKeyPair: a fresh one. False only if the library refuses. */
 bool hpke_generate_key_pair (uint8_t *private_key, uint8_t *public_key);
@@ -47,39 +51,44 @@ bool hpke_public_key (const uint8_t *private_key, uint8_t *public_key);
  *
  * False when the public key is not a point of full order (7.1.4: the shared secret would be zero), the AEAD is unknown
  * or memory is short; nothing in `enc` or `ct` may be sent then. */
-bool hpke_seal (HpkeAead aead, const uint8_t *public_key, const uint8_t *seed, const void *info, size_t info_len,
-    const void *aad, size_t aad_len, const void *pt, size_t pt_len, uint8_t *enc, uint8_t *ct);
+bool hpke_seal (HpkeAead aead, const uint8_t *public_key, const uint8_t *seed,
+    const void *info, size_t info_len, const void *aad, size_t aad_len,
+    const void *pt, size_t pt_len, uint8_t *enc, uint8_t *ct);
 
 /* 6.1, OpenBase: `pt` gets ct_len - HPKE_TAG_LEN bytes and may be `ct`. `public_key` is the one of `private_key`, or
  * NULL to compute it here, which costs as much as the rest; a wrong one opens nothing.
  * False when the message is not authentic, not for this key, too short, or `enc` is not a point of full order; `pt`
  * then holds nothing that anyone may use. */
-bool hpke_open (HpkeAead aead, const uint8_t *private_key, const uint8_t *public_key, const uint8_t *enc,
-    const void *info, size_t info_len, const void *aad, size_t aad_len, const void *ct, size_t ct_len, uint8_t *pt);
+bool hpke_open (HpkeAead aead, const uint8_t *private_key,
+    const uint8_t *public_key, const uint8_t *enc, const void *info,
+    size_t info_len, const void *aad, size_t aad_len, const void *ct,
+    size_t ct_len, uint8_t *pt);
 
 /* An encryption context (5.1); used by one thread at a time. */
 typedef struct HpkeContext HpkeContext;
 
 /* 5.1.1, SetupBaseS and SetupBaseR, with the arguments of hpke_seal() and hpke_open(). NULL where those are false. */
-HpkeContext *hpke_sender (
-    HpkeAead aead, const uint8_t *public_key, const uint8_t *seed, const void *info, size_t info_len, uint8_t *enc);
-HpkeContext *hpke_receiver (HpkeAead aead, const uint8_t *private_key, const uint8_t *public_key, const uint8_t *enc,
-    const void *info, size_t info_len);
+HpkeContext *hpke_sender (HpkeAead aead, const uint8_t *public_key,
+    const uint8_t *seed, const void *info, size_t info_len, uint8_t *enc);
+HpkeContext *hpke_receiver (HpkeAead aead, const uint8_t *private_key,
+    const uint8_t *public_key, const uint8_t *enc, const void *info,
+    size_t info_len);
 
 /* Wipes. Takes NULL. */
 void hpke_context_free (HpkeContext *context);
 
 /* 5.2: the next message of the sender. False, for ever, at the receiver's end and once the sequence numbers are used
  * up; they never repeat. */
-bool hpke_context_seal (
-    HpkeContext *context, const void *aad, size_t aad_len, const void *pt, size_t pt_len, uint8_t *ct);
+bool hpke_context_seal (HpkeContext *context, const void *aad, size_t aad_len,
+    const void *pt, size_t pt_len, uint8_t *ct);
 
 /* 5.2: the next message at the receiver, in the sender's order. False, with the context as it was, for one that is
  * not authentic or not the next. */
-bool hpke_context_open (
-    HpkeContext *context, const void *aad, size_t aad_len, const void *ct, size_t ct_len, uint8_t *pt);
+bool hpke_context_open (HpkeContext *context, const void *aad, size_t aad_len,
+    const void *ct, size_t ct_len, uint8_t *pt);
 
 /* 5.3: a secret of `len` bytes for `exporter_context`, the same at both ends. False when `len` > HPKE_MAX_EXPORT or
  * `exporter_context_len` > HPKE_MAX_CONTEXT. */
-bool hpke_context_export (
-    const HpkeContext *context, const void *exporter_context, size_t exporter_context_len, uint8_t *out, size_t len);
+bool hpke_context_export (const HpkeContext *context,
+    const void *exporter_context, size_t exporter_context_len, uint8_t *out,
+    size_t len);

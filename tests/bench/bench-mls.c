@@ -16,7 +16,8 @@
 #define ROUNDS 7
 #define BATCH 500
 
-typedef struct {
+typedef struct
+{
   MlsGroup *committer, *receiver;
   uint32_t next; /* the number of the next new member */
 } Meeting;
@@ -45,9 +46,11 @@ static void
 commit_both (Meeting *m, const MlsCommitRequest *request)
 {
   MlsStaged *staged;
-  demand (mls_group_commit (m->committer, request, &staged) == MLS_OK, "commit");
+  demand (
+      mls_group_commit (m->committer, request, &staged) == MLS_OK, "commit");
   if (m->receiver)
-    demand (take_commit (m->receiver, mls_staged_message (staged)) == MLS_OK, "process");
+    demand (take_commit (m->receiver, mls_staged_message (staged)) == MLS_OK,
+        "process");
   demand (mls_group_merge (m->committer, staged, 0) == MLS_OK, "merge");
 }
 
@@ -61,9 +64,12 @@ build (Meeting *m, MlsSuite suite, uint32_t members)
   MlsSlice add = mls_key_package_message (kp);
   MlsCommitRequest request = { .add = &add, .n_add = 1 };
   MlsStaged *staged;
-  demand (mls_group_commit (m->committer, &request, &staged) == MLS_OK, "commit");
   demand (
-      mls_group_join (kp, mls_staged_welcome (staged), (MlsSlice){ 0 }, NULL, 0, NULL, &m->receiver) == MLS_OK, "join");
+      mls_group_commit (m->committer, &request, &staged) == MLS_OK, "commit");
+  demand (mls_group_join (kp, mls_staged_welcome (staged), (MlsSlice){ 0 },
+              NULL, 0, NULL, &m->receiver)
+              == MLS_OK,
+      "join");
   demand (mls_group_merge (m->committer, staged, 0) == MLS_OK, "merge");
   mls_key_package_free (kp);
 
@@ -83,19 +89,22 @@ build (Meeting *m, MlsSuite suite, uint32_t members)
   }
 }
 
-typedef struct {
+typedef struct
+{
   double committer[ROUNDS], receiver[ROUNDS], joiner[ROUNDS];
   size_t commit, welcome;
 } Times;
 
 /* One commit, timed on both sides, each with its merge. */
 static void
-time_commit (Meeting *m, const MlsCommitRequest *request, const MlsKeyPackage *joiner, Times *t, size_t round)
+time_commit (Meeting *m, const MlsCommitRequest *request,
+    const MlsKeyPackage *joiner, Times *t, size_t round)
 {
   MlsStaged *staged;
   MlsBuffer message = { 0 }, welcome = { 0 };
   double start = bench_cpu_ns ();
-  demand (mls_group_commit (m->committer, request, &staged) == MLS_OK, "commit");
+  demand (
+      mls_group_commit (m->committer, request, &staged) == MLS_OK, "commit");
   double middle = bench_cpu_ns ();
   mls_put_slice (&message, mls_staged_message (staged));
   mls_put_slice (&welcome, mls_staged_welcome (staged));
@@ -104,13 +113,17 @@ time_commit (Meeting *m, const MlsCommitRequest *request, const MlsKeyPackage *j
   t->committer[round] = middle - start + bench_cpu_ns () - again;
 
   start = bench_cpu_ns ();
-  demand (take_commit (m->receiver, mls_buffer_slice (&message)) == MLS_OK, "process");
+  demand (take_commit (m->receiver, mls_buffer_slice (&message)) == MLS_OK,
+      "process");
   t->receiver[round] = bench_cpu_ns () - start;
   t->joiner[round] = 0;
   if (joiner) {
     MlsGroup *joined;
     start = bench_cpu_ns ();
-    demand (mls_group_join (joiner, mls_buffer_slice (&welcome), (MlsSlice){ 0 }, NULL, 0, NULL, &joined) == MLS_OK, "join");
+    demand (mls_group_join (joiner, mls_buffer_slice (&welcome),
+                (MlsSlice){ 0 }, NULL, 0, NULL, &joined)
+                == MLS_OK,
+        "join");
     t->joiner[round] = bench_cpu_ns () - start;
     mls_group_free (joined);
   }
@@ -123,15 +136,20 @@ time_commit (Meeting *m, const MlsCommitRequest *request, const MlsKeyPackage *j
 static void
 report (uint32_t members, const char *what, Times *t)
 {
-  printf ("%5u  %-12s  committer %8.2f ms   receiver %7.2f ms   joiner %8.2f ms   commit %7zu B   welcome %7zu B\n",
-      members, what, bench_median (t->committer, ROUNDS) / 1e6, bench_median (t->receiver, ROUNDS) / 1e6,
+  printf (
+      "%5u  %-12s  committer %8.2f ms   receiver %7.2f ms   joiner %8.2f ms   commit %7zu B   welcome %7zu B\n",
+      members, what, bench_median (t->committer, ROUNDS) / 1e6,
+      bench_median (t->receiver, ROUNDS) / 1e6,
       bench_median (t->joiner, ROUNDS) / 1e6, t->commit, t->welcome);
 }
 
 static void
 time_messages (Meeting *m, uint32_t members)
 {
-  enum { N = 200 };
+  enum
+  {
+    N = 200
+  };
   uint8_t data[200] = { 0 };
   double protect[ROUNDS], unprotect[ROUNDS];
   size_t size = 0;
@@ -139,14 +157,18 @@ time_messages (Meeting *m, uint32_t members)
     MlsBuffer messages[N] = { { 0 } };
     double start = bench_cpu_ns ();
     for (size_t i = 0; i < N; i++)
-      demand (mls_group_protect (m->committer, mls_slice (data, sizeof data), (MlsSlice){ 0 }, 128, &messages[i])
-              == MLS_OK,
+      demand (mls_group_protect (m->committer, mls_slice (data, sizeof data),
+                  (MlsSlice){ 0 }, 128, &messages[i])
+                  == MLS_OK,
           "protect");
     protect[round] = (bench_cpu_ns () - start) / N;
     start = bench_cpu_ns ();
     for (size_t i = 0; i < N; i++) {
       MlsEvent event;
-      demand (mls_group_process (m->receiver, mls_buffer_slice (&messages[i]), 0, &event) == MLS_OK, "unprotect");
+      demand (mls_group_process (
+                  m->receiver, mls_buffer_slice (&messages[i]), 0, &event)
+                  == MLS_OK,
+          "unprotect");
       mls_event_clear (&event);
     }
     unprotect[round] = (bench_cpu_ns () - start) / N;
@@ -154,15 +176,21 @@ time_messages (Meeting *m, uint32_t members)
     for (size_t i = 0; i < N; i++)
       mls_buffer_free (&messages[i]);
   }
-  printf ("%5u  %-12s  sender    %8.3f ms   receiver %7.3f ms   %zu B for 200\n", members, "message",
-      bench_median (protect, ROUNDS) / 1e6, bench_median (unprotect, ROUNDS) / 1e6, size);
+  printf (
+      "%5u  %-12s  sender    %8.3f ms   receiver %7.3f ms   %zu B for 200\n",
+      members, "message", bench_median (protect, ROUNDS) / 1e6,
+      bench_median (unprotect, ROUNDS) / 1e6, size);
 }
 
 static void
 floors (MlsSuite suite)
 {
-  enum { N = 200 };
-  uint8_t pk[32], sk[64], sig[64], priv[32], pub[32], enc[32], ct[48], info[400] = { 0 }, plain[32] = { 0 };
+  enum
+  {
+    N = 200
+  };
+  uint8_t pk[32], sk[64], sig[64], priv[32], pub[32], enc[32], ct[48],
+      info[400] = { 0 }, plain[32] = { 0 };
   crypto_sign_keypair (pk, sk);
   hpke_generate_key_pair (priv, pub);
   double start = bench_cpu_ns ();
@@ -171,7 +199,8 @@ floors (MlsSuite suite)
   double sign = (bench_cpu_ns () - start) / N;
   start = bench_cpu_ns ();
   for (size_t i = 0; i < N; i++)
-    demand (crypto_sign_verify_detached (sig, info, sizeof info, pk) == 0, "verify");
+    demand (crypto_sign_verify_detached (sig, info, sizeof info, pk) == 0,
+        "verify");
   double verify = (bench_cpu_ns () - start) / N;
   start = bench_cpu_ns ();
   for (size_t i = 0; i < N; i++) {
@@ -181,10 +210,13 @@ floors (MlsSuite suite)
   double dh = (bench_cpu_ns () - start) / N;
   start = bench_cpu_ns ();
   for (size_t i = 0; i < N; i++)
-    demand (hpke_seal ((HpkeAead) suite, pub, NULL, info, sizeof info, NULL, 0, plain, sizeof plain, enc, ct), "seal");
+    demand (hpke_seal ((HpkeAead) suite, pub, NULL, info, sizeof info, NULL, 0,
+                plain, sizeof plain, enc, ct),
+        "seal");
   double seal = (bench_cpu_ns () - start) / N;
-  printf ("floors, in µs: sign %.1f, verify %.1f, X25519 twice %.1f; hpke_seal, which needs these %.1f\n", sign / 1e3,
-      verify / 1e3, dh / 1e3, seal / 1e3);
+  printf (
+      "floors, in µs: sign %.1f, verify %.1f, X25519 twice %.1f; hpke_seal, which needs these %.1f\n",
+      sign / 1e3, verify / 1e3, dh / 1e3, seal / 1e3);
 }
 
 static void
@@ -204,7 +236,9 @@ run (MlsSuite suite, uint32_t members)
   }
   report (members, "add one", &add);
   for (size_t round = 0; round < ROUNDS; round++) {
-    uint32_t victim = members - 1 - (uint32_t) round; /* of another subtree each time than the last */
+    uint32_t victim =
+        members - 1
+        - (uint32_t) round; /* of another subtree each time than the last */
     MlsCommitRequest one = { .remove = &victim, .n_remove = 1 };
     if (victim < 2)
       break;
@@ -227,7 +261,8 @@ main (int argc, char **argv)
   if (!core_init ())
     return 1;
   for (int i = 0; i < 2; i++) {
-    MlsSuite suite = i == 0 ? MLS_SUITE_CHACHA20_POLY1305 : MLS_SUITE_AES_128_GCM;
+    MlsSuite suite =
+        i == 0 ? MLS_SUITE_CHACHA20_POLY1305 : MLS_SUITE_AES_128_GCM;
     printf ("cipher suite %d\n", (int) suite);
     floors (suite);
     if (argc > 1)

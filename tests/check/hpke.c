@@ -8,7 +8,8 @@
 static JsonArray *vectors;
 
 /* The fixed-size members of one row. */
-typedef struct {
+typedef struct
+{
   JsonObject *row;
   HpkeAead aead;
   const guint8 *ikm_e, *ikm_r, *sk_r, *pk_r, *enc;
@@ -52,7 +53,8 @@ sender (const Vector *v, guint8 *enc)
 {
   gsize len;
   const guint8 *info = g_bytes_get_data (v->info, &len);
-  HpkeContext *context = hpke_sender (v->aead, v->pk_r, v->ikm_e, info, len, enc);
+  HpkeContext *context =
+      hpke_sender (v->aead, v->pk_r, v->ikm_e, info, len, enc);
   fail_unless (context != NULL);
   return context;
 }
@@ -62,7 +64,8 @@ receiver (const Vector *v, const guint8 *public_key)
 {
   gsize len;
   const guint8 *info = g_bytes_get_data (v->info, &len);
-  HpkeContext *context = hpke_receiver (v->aead, v->sk_r, public_key, v->enc, info, len);
+  HpkeContext *context =
+      hpke_receiver (v->aead, v->sk_r, public_key, v->enc, info, len);
   fail_unless (context != NULL);
   return context;
 }
@@ -72,13 +75,17 @@ GST_START_TEST (key_pairs_of_the_vector_are_derived)
   Vector v = load (__i__);
   guint8 private_key[HPKE_KEY_LEN], public_key[HPKE_KEY_LEN];
 
-  fail_unless (hpke_derive_key_pair (v.ikm_r, HPKE_KEY_LEN, private_key, public_key));
+  fail_unless (
+      hpke_derive_key_pair (v.ikm_r, HPKE_KEY_LEN, private_key, public_key));
   fail_unless (memcmp (private_key, v.sk_r, HPKE_KEY_LEN) == 0);
   fail_unless (memcmp (public_key, v.pk_r, HPKE_KEY_LEN) == 0);
 
-  fail_unless (hpke_derive_key_pair (v.ikm_e, HPKE_KEY_LEN, private_key, public_key));
-  fail_unless (memcmp (private_key, key_member (&v, "skEm"), HPKE_KEY_LEN) == 0);
-  fail_unless (memcmp (public_key, key_member (&v, "pkEm"), HPKE_KEY_LEN) == 0);
+  fail_unless (
+      hpke_derive_key_pair (v.ikm_e, HPKE_KEY_LEN, private_key, public_key));
+  fail_unless (
+      memcmp (private_key, key_member (&v, "skEm"), HPKE_KEY_LEN) == 0);
+  fail_unless (
+      memcmp (public_key, key_member (&v, "pkEm"), HPKE_KEY_LEN) == 0);
   fail_unless (hpke_public_key (v.sk_r, public_key));
   fail_unless (memcmp (public_key, v.pk_r, HPKE_KEY_LEN) == 0);
   unload (&v);
@@ -97,14 +104,18 @@ GST_START_TEST (messages_of_the_vector_are_sealed_and_opened)
   fail_unless (memcmp (enc, v.enc, HPKE_KEY_LEN) == 0);
   for (guint i = 0; i < json_array_get_length (messages); i++) {
     JsonObject *m = json_array_get_object_element (messages, i);
-    g_autoptr (GBytes) aad = hex_member (m, "aad"), want_pt = hex_member (m, "pt"), want_ct = hex_member (m, "ct");
+    g_autoptr (GBytes) aad = hex_member (m, "aad"),
+                       want_pt = hex_member (m, "pt"),
+                       want_ct = hex_member (m, "ct");
     gsize aad_len, pt_len, ct_len;
-    const guint8 *a = g_bytes_get_data (aad, &aad_len), *p = g_bytes_get_data (want_pt, &pt_len),
+    const guint8 *a = g_bytes_get_data (aad, &aad_len),
+                 *p = g_bytes_get_data (want_pt, &pt_len),
                  *c = g_bytes_get_data (want_ct, &ct_len);
 
     for (; seq < json_object_get_int_member (m, "sequence_number"); seq++) {
       fail_unless (hpke_context_seal (from, a, aad_len, p, pt_len, ct));
-      fail_unless (hpke_context_open (to, a, aad_len, ct, pt_len + HPKE_TAG_LEN, pt));
+      fail_unless (
+          hpke_context_open (to, a, aad_len, ct, pt_len + HPKE_TAG_LEN, pt));
     }
     fail_unless (hpke_context_seal (from, a, aad_len, p, pt_len, ct));
     fail_unless_equals_bytes (ct, pt_len + HPKE_TAG_LEN, want_ct);
@@ -114,7 +125,8 @@ GST_START_TEST (messages_of_the_vector_are_sealed_and_opened)
     fail_if (hpke_context_open (to, a, aad_len, ct, ct_len, pt));
     fail_unless (hpke_context_open (to, a, aad_len, c, ct_len, pt));
     fail_unless_equals_bytes (pt, pt_len, want_pt);
-    fail_if (hpke_context_open (to, a, aad_len, c, ct_len, pt), "a message was opened twice");
+    fail_if (hpke_context_open (to, a, aad_len, c, ct_len, pt),
+        "a message was opened twice");
     seq++;
   }
   fail_unless_equals_int64 (seq, 257);
@@ -133,7 +145,8 @@ GST_START_TEST (secrets_of_the_vector_are_exported_by_both_ends)
 
   for (guint i = 0; i < json_array_get_length (exports); i++) {
     JsonObject *e = json_array_get_object_element (exports, i);
-    g_autoptr (GBytes) context = hex_member (e, "exporter_context"), want = hex_member (e, "exported_value");
+    g_autoptr (GBytes) context = hex_member (e, "exporter_context"),
+                       want = hex_member (e, "exported_value");
     gsize context_len, len = (gsize) json_object_get_int_member (e, "L");
     const guint8 *c = g_bytes_get_data (context, &context_len);
     for (int end = 0; end < 2; end++) {
@@ -150,19 +163,25 @@ GST_END_TEST;
 GST_START_TEST (first_message_of_the_vector_opens_in_one_call)
 {
   Vector v = load (__i__);
-  JsonObject *m = json_array_get_object_element (json_object_get_array_member (v.row, "encryptions"), 0);
-  g_autoptr (GBytes) aad = hex_member (m, "aad"), want_pt = hex_member (m, "pt"), want_ct = hex_member (m, "ct");
+  JsonObject *m = json_array_get_object_element (
+      json_object_get_array_member (v.row, "encryptions"), 0);
+  g_autoptr (GBytes) aad = hex_member (m, "aad"),
+                     want_pt = hex_member (m, "pt"),
+                     want_ct = hex_member (m, "ct");
   gsize info_len, aad_len, pt_len, ct_len;
-  const guint8 *info = g_bytes_get_data (v.info, &info_len), *a = g_bytes_get_data (aad, &aad_len),
-               *p = g_bytes_get_data (want_pt, &pt_len), *c = g_bytes_get_data (want_ct, &ct_len);
+  const guint8 *info = g_bytes_get_data (v.info, &info_len),
+               *a = g_bytes_get_data (aad, &aad_len),
+               *p = g_bytes_get_data (want_pt, &pt_len),
+               *c = g_bytes_get_data (want_ct, &ct_len);
   guint8 enc[HPKE_KEY_LEN], out[256];
 
-  fail_unless (hpke_seal (v.aead, v.pk_r, v.ikm_e, info, info_len, a, aad_len, p, pt_len, enc, out));
+  fail_unless (hpke_seal (v.aead, v.pk_r, v.ikm_e, info, info_len, a, aad_len,
+      p, pt_len, enc, out));
   fail_unless (memcmp (enc, v.enc, HPKE_KEY_LEN) == 0);
   fail_unless_equals_bytes (out, pt_len + HPKE_TAG_LEN, want_ct);
   for (int known = 0; known < 2; known++) {
-    fail_unless (
-        hpke_open (v.aead, v.sk_r, known ? v.pk_r : NULL, v.enc, info, info_len, a, aad_len, c, ct_len, out));
+    fail_unless (hpke_open (v.aead, v.sk_r, known ? v.pk_r : NULL, v.enc, info,
+        info_len, a, aad_len, c, ct_len, out));
     fail_unless_equals_bytes (out, pt_len, want_pt);
   }
   unload (&v);
@@ -170,7 +189,8 @@ GST_START_TEST (first_message_of_the_vector_opens_in_one_call)
 GST_END_TEST;
 
 /* One sealed message, of which a test changes something. */
-typedef struct {
+typedef struct
+{
   HpkeAead aead;
   guint8 sk[HPKE_KEY_LEN], pk[HPKE_KEY_LEN], enc[HPKE_KEY_LEN];
   guint8 info[20], aad[7], pt[33], ct[33 + HPKE_TAG_LEN];
@@ -186,8 +206,8 @@ seal (HpkeAead aead)
   memset (s.info, 'i', sizeof s.info);
   memset (s.aad, 'a', sizeof s.aad);
   memset (s.pt, 'p', sizeof s.pt);
-  fail_unless (
-      hpke_seal (aead, s.pk, NULL, s.info, sizeof s.info, s.aad, sizeof s.aad, s.pt, sizeof s.pt, s.enc, s.ct));
+  fail_unless (hpke_seal (aead, s.pk, NULL, s.info, sizeof s.info, s.aad,
+      sizeof s.aad, s.pt, sizeof s.pt, s.enc, s.ct));
   return s;
 }
 
@@ -195,15 +215,16 @@ static gboolean
 opens (const Sealed *s)
 {
   guint8 pt[64];
-  return hpke_open (
-             s->aead, s->sk, NULL, s->enc, s->info, sizeof s->info, s->aad, sizeof s->aad, s->ct, sizeof s->ct, pt)
-      && memcmp (pt, s->pt, sizeof s->pt) == 0;
+  return hpke_open (s->aead, s->sk, NULL, s->enc, s->info, sizeof s->info,
+             s->aad, sizeof s->aad, s->ct, sizeof s->ct, pt)
+         && memcmp (pt, s->pt, sizeof s->pt) == 0;
 }
 
 GST_START_TEST (open_refuses_every_flipped_bit)
 {
   Sealed good = seal (aeads[__i__]);
-  const struct {
+  const struct
+  {
     gsize at, len;
     const char *what;
   } fields[] = { { G_STRUCT_OFFSET (Sealed, enc), HPKE_KEY_LEN, "enc" },
@@ -216,7 +237,8 @@ GST_START_TEST (open_refuses_every_flipped_bit)
     for (gsize bit = 0; bit < 8 * fields[f].len; bit++) {
       Sealed bad = good;
       ((guint8 *) &bad)[fields[f].at + bit / 8] ^= (guint8) (1 << bit % 8);
-      fail_if (opens (&bad), "bit %u of %s may be flipped", (guint) bit, fields[f].what);
+      fail_if (opens (&bad), "bit %u of %s may be flipped", (guint) bit,
+          fields[f].what);
     }
 }
 GST_END_TEST;
@@ -228,16 +250,17 @@ GST_START_TEST (open_refuses_every_cut_and_the_wrong_key)
 
   for (gsize len = 0; len < sizeof s.ct; len++) {
     guint8 *cut = g_memdup2 (s.ct, len);
-    fail_if (hpke_open (s.aead, s.sk, s.pk, s.enc, s.info, sizeof s.info, s.aad, sizeof s.aad, cut, len, pt));
+    fail_if (hpke_open (s.aead, s.sk, s.pk, s.enc, s.info, sizeof s.info,
+        s.aad, sizeof s.aad, cut, len, pt));
     g_free (cut);
   }
   fail_unless (hpke_generate_key_pair (other_sk, other_pk));
-  fail_if (
-      hpke_open (s.aead, other_sk, NULL, s.enc, s.info, sizeof s.info, s.aad, sizeof s.aad, s.ct, sizeof s.ct, pt));
-  fail_if (
-      hpke_open (s.aead, s.sk, other_pk, s.enc, s.info, sizeof s.info, s.aad, sizeof s.aad, s.ct, sizeof s.ct, pt));
-  fail_if (hpke_open (
-      aeads[1 - __i__], s.sk, s.pk, s.enc, s.info, sizeof s.info, s.aad, sizeof s.aad, s.ct, sizeof s.ct, pt));
+  fail_if (hpke_open (s.aead, other_sk, NULL, s.enc, s.info, sizeof s.info,
+      s.aad, sizeof s.aad, s.ct, sizeof s.ct, pt));
+  fail_if (hpke_open (s.aead, s.sk, other_pk, s.enc, s.info, sizeof s.info,
+      s.aad, sizeof s.aad, s.ct, sizeof s.ct, pt));
+  fail_if (hpke_open (aeads[1 - __i__], s.sk, s.pk, s.enc, s.info,
+      sizeof s.info, s.aad, sizeof s.aad, s.ct, sizeof s.ct, pt));
 }
 GST_END_TEST;
 
@@ -257,11 +280,13 @@ GST_START_TEST (points_of_small_order_are_refused_at_both_ends)
 {
   g_autoptr (GBytes) bytes = bytes_from_hex (small_points[__i__]);
   const guint8 *point = g_bytes_get_data (bytes, NULL);
-  guint8 sk[HPKE_KEY_LEN], pk[HPKE_KEY_LEN], enc[HPKE_KEY_LEN], ct[1 + HPKE_TAG_LEN] = { 0 };
+  guint8 sk[HPKE_KEY_LEN], pk[HPKE_KEY_LEN], enc[HPKE_KEY_LEN],
+      ct[1 + HPKE_TAG_LEN] = { 0 };
 
   fail_unless (hpke_generate_key_pair (sk, pk));
   for (guint a = 0; a < G_N_ELEMENTS (aeads); a++) {
-    fail_if (hpke_seal (aeads[a], point, NULL, NULL, 0, NULL, 0, "x", 1, enc, ct));
+    fail_if (
+        hpke_seal (aeads[a], point, NULL, NULL, 0, NULL, 0, "x", 1, enc, ct));
     fail_unless (hpke_receiver (aeads[a], sk, pk, point, NULL, 0) == NULL);
     fail_unless (hpke_sender (aeads[a], point, NULL, NULL, 0, enc) == NULL);
   }
@@ -270,24 +295,30 @@ GST_END_TEST;
 
 GST_START_TEST (empty_and_long_inputs_travel)
 {
-  guint8 sk[HPKE_KEY_LEN], pk[HPKE_KEY_LEN], enc[HPKE_KEY_LEN], nothing[HPKE_TAG_LEN];
+  guint8 sk[HPKE_KEY_LEN], pk[HPKE_KEY_LEN], enc[HPKE_KEY_LEN],
+      nothing[HPKE_TAG_LEN];
   gsize len = 1 << 20;
   guint8 *big = g_malloc0 (len + HPKE_TAG_LEN);
   HpkeAead aead = aeads[__i__];
 
   fail_unless (hpke_generate_key_pair (sk, pk));
-  fail_unless (hpke_seal (aead, pk, NULL, NULL, 0, NULL, 0, NULL, 0, enc, nothing));
-  fail_unless (hpke_open (aead, sk, pk, enc, NULL, 0, NULL, 0, nothing, sizeof nothing, nothing));
+  fail_unless (
+      hpke_seal (aead, pk, NULL, NULL, 0, NULL, 0, NULL, 0, enc, nothing));
+  fail_unless (hpke_open (
+      aead, sk, pk, enc, NULL, 0, NULL, 0, nothing, sizeof nothing, nothing));
 
   /* A Welcome's info is the whole encrypted GroupInfo; the plaintext is encrypted in its own place. */
   guint8 *info = g_malloc (len);
   memset (info, 'i', len);
   memset (big, 'p', len);
-  fail_unless (hpke_seal (aead, pk, NULL, info, len, info, len, big, len, enc, big));
-  fail_unless (hpke_open (aead, sk, pk, enc, info, len, info, len, big, len + HPKE_TAG_LEN, big));
+  fail_unless (
+      hpke_seal (aead, pk, NULL, info, len, info, len, big, len, enc, big));
+  fail_unless (hpke_open (
+      aead, sk, pk, enc, info, len, info, len, big, len + HPKE_TAG_LEN, big));
   fail_unless (memcmp (big, "pppp", 4) == 0 && big[len - 1] == 'p');
   info[len - 1] ^= 1;
-  fail_if (hpke_open (aead, sk, pk, enc, info, len, info, len, big, len + HPKE_TAG_LEN, big));
+  fail_if (hpke_open (
+      aead, sk, pk, enc, info, len, info, len, big, len + HPKE_TAG_LEN, big));
   g_free (info);
   g_free (big);
 }
@@ -298,18 +329,23 @@ GST_START_TEST (misuse_is_refused)
   guint8 sk[HPKE_KEY_LEN], pk[HPKE_KEY_LEN], enc[HPKE_KEY_LEN], ct[64];
   guint8 *large = g_malloc0 (HPKE_MAX_EXPORT + 1);
 
-  fail_if (hpke_derive_key_pair (large, HPKE_MIN_IKM - 1, sk, pk), "a key pair from too little");
+  fail_if (hpke_derive_key_pair (large, HPKE_MIN_IKM - 1, sk, pk),
+      "a key pair from too little");
   fail_unless (hpke_generate_key_pair (sk, pk));
-  fail_unless (hpke_sender ((HpkeAead) 2, pk, NULL, NULL, 0, enc) == NULL, "AES-256-GCM is not offered");
-  fail_unless (hpke_sender ((HpkeAead) 0xffff, pk, NULL, NULL, 0, enc) == NULL);
+  fail_unless (hpke_sender ((HpkeAead) 2, pk, NULL, NULL, 0, enc) == NULL,
+      "AES-256-GCM is not offered");
+  fail_unless (
+      hpke_sender ((HpkeAead) 0xffff, pk, NULL, NULL, 0, enc) == NULL);
 
   HpkeContext *from = hpke_sender (HPKE_AES_128_GCM, pk, NULL, NULL, 0, enc);
   HpkeContext *to = hpke_receiver (HPKE_AES_128_GCM, sk, pk, enc, NULL, 0);
-  fail_if (hpke_context_seal (to, NULL, 0, "x", 1, ct), "the receiver sealed with the sender's nonces");
+  fail_if (hpke_context_seal (to, NULL, 0, "x", 1, ct),
+      "the receiver sealed with the sender's nonces");
   fail_unless (hpke_context_seal (from, NULL, 0, "x", 1, ct));
   fail_if (hpke_context_open (from, NULL, 0, ct, 17, ct));
   fail_unless (hpke_context_open (to, NULL, 0, ct, 17, ct));
-  fail_unless (hpke_context_export (to, large, HPKE_MAX_CONTEXT, large, HPKE_MAX_EXPORT));
+  fail_unless (hpke_context_export (
+      to, large, HPKE_MAX_CONTEXT, large, HPKE_MAX_EXPORT));
   fail_if (hpke_context_export (to, large, HPKE_MAX_CONTEXT + 1, large, 32));
   fail_if (hpke_context_export (to, large, 1, large, HPKE_MAX_EXPORT + 1));
   hpke_context_free (from);
@@ -323,8 +359,8 @@ GST_START_TEST (each_message_has_its_own_ephemeral_key)
 {
   Sealed one = seal (aeads[__i__]);
   guint8 enc[HPKE_KEY_LEN], ct[sizeof one.ct];
-  fail_unless (hpke_seal (
-      one.aead, one.pk, NULL, one.info, sizeof one.info, one.aad, sizeof one.aad, one.pt, sizeof one.pt, enc, ct));
+  fail_unless (hpke_seal (one.aead, one.pk, NULL, one.info, sizeof one.info,
+      one.aad, sizeof one.aad, one.pt, sizeof one.pt, enc, ct));
   fail_if (memcmp (enc, one.enc, sizeof enc) == 0);
   fail_if (memcmp (ct, one.ct, sizeof ct) == 0);
 }
@@ -337,18 +373,23 @@ hpke_suite (void)
   TCase *tc = tcase_create ("vectors");
 
   vectors = json_node_get_array (load_vectors ("vectors/hpke/rfc9180.json"));
-  int rows = (int) json_array_get_length (vectors), both = G_N_ELEMENTS (aeads);
+  int rows = (int) json_array_get_length (vectors),
+      both = G_N_ELEMENTS (aeads);
   suite_add_tcase (suite, tc);
   tcase_add_loop_test (tc, key_pairs_of_the_vector_are_derived, 0, rows);
-  tcase_add_loop_test (tc, messages_of_the_vector_are_sealed_and_opened, 0, rows);
-  tcase_add_loop_test (tc, secrets_of_the_vector_are_exported_by_both_ends, 0, rows);
-  tcase_add_loop_test (tc, first_message_of_the_vector_opens_in_one_call, 0, rows);
+  tcase_add_loop_test (
+      tc, messages_of_the_vector_are_sealed_and_opened, 0, rows);
+  tcase_add_loop_test (
+      tc, secrets_of_the_vector_are_exported_by_both_ends, 0, rows);
+  tcase_add_loop_test (
+      tc, first_message_of_the_vector_opens_in_one_call, 0, rows);
 
   tc = tcase_create ("refusals");
   suite_add_tcase (suite, tc);
   tcase_add_loop_test (tc, open_refuses_every_flipped_bit, 0, both);
   tcase_add_loop_test (tc, open_refuses_every_cut_and_the_wrong_key, 0, both);
-  tcase_add_loop_test (tc, points_of_small_order_are_refused_at_both_ends, 0, G_N_ELEMENTS (small_points));
+  tcase_add_loop_test (tc, points_of_small_order_are_refused_at_both_ends, 0,
+      G_N_ELEMENTS (small_points));
   tcase_add_loop_test (tc, empty_and_long_inputs_travel, 0, both);
   tcase_add_loop_test (tc, each_message_has_its_own_ephemeral_key, 0, both);
   tcase_add_test (tc, misuse_is_refused);

@@ -12,7 +12,8 @@
 #include <string.h>
 
 /* A stream of pseudo-random bytes from a seed: ChaCha20 of a counter. */
-typedef struct {
+typedef struct
+{
   uint8_t seed[randombytes_SEEDBYTES];
   uint64_t drawn;
 } Dice;
@@ -49,9 +50,11 @@ dice_chance (Dice *dice, uint32_t percent)
   return dice_below (dice, 100) < percent;
 }
 
-#define TEST_EXTENSION 0xf0c1 /* private use: what a group's policy would be in */
+#define TEST_EXTENSION                                                        \
+  0xf0c1 /* private use: what a group's policy would be in */
 
-typedef struct {
+typedef struct
+{
   uint32_t number;
   char name[32];
   MlsSuite suite;
@@ -62,7 +65,8 @@ typedef struct {
 static inline Person
 person_new (MlsSuite suite, uint32_t number, Dice *dice)
 {
-  Person p = { number, "", suite, secret_new (MLS_KEY_LEN), { dice ? dice_draw : NULL, dice } };
+  Person p = { number, "", suite, secret_new (MLS_KEY_LEN),
+    { dice ? dice_draw : NULL, dice } };
   snprintf (p.name, sizeof p.name, "member %u", number);
   if (dice)
     dice_draw (dice, secret_bytes (p.seed), MLS_KEY_LEN);
@@ -103,13 +107,16 @@ person_key_package (const Person *p)
 }
 
 static inline MlsGroup *
-person_create (const Person *p, const char *group_id, const MlsSettings *settings)
+person_create (
+    const Person *p, const char *group_id, const MlsSettings *settings)
 {
   MlsClient client = person_client (p);
   MlsGroup *group = NULL;
-  return mls_group_create (&client, mls_slice (group_id, strlen (group_id)), (MlsSlice){ 0 }, settings, &group) == MLS_OK
-      ? group
-      : NULL;
+  return mls_group_create (&client, mls_slice (group_id, strlen (group_id)),
+             (MlsSlice){ 0 }, settings, &group)
+                 == MLS_OK
+             ? group
+             : NULL;
 }
 
 /* Processes a message that must be a commit, and merges it. */

@@ -12,8 +12,7 @@
 #include "ext/mls/crypto.h"
 #include "ext/mls/framing.h"
 #include "ext/mls/group_info.h"
-#include "ext/mls/tree_validation.h"
-#include "ext/mls/treekem.h"
+#include "ext/mls/tree.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -26,7 +25,8 @@ hex (Case *c, const char *text)
   gsize len = strlen (text) / 2;
   guint8 *out = g_malloc (len + 1);
   for (gsize i = 0; i < len; i++)
-    out[i] = (guint8) (g_ascii_xdigit_value (text[2 * i]) << 4 | g_ascii_xdigit_value (text[2 * i + 1]));
+    out[i] = (guint8) (g_ascii_xdigit_value (text[2 * i]) << 4
+                       | g_ascii_xdigit_value (text[2 * i + 1]));
   g_ptr_array_add (arena, out);
   return mls_slice (out, len);
 }
@@ -34,7 +34,8 @@ hex (Case *c, const char *text)
 gboolean
 has (JsonObject *object, const char *member)
 {
-  return json_object_has_member (object, member) && !JSON_NODE_HOLDS_NULL (json_object_get_member (object, member));
+  return json_object_has_member (object, member)
+         && !JSON_NODE_HOLDS_NULL (json_object_get_member (object, member));
 }
 
 void
@@ -62,7 +63,8 @@ hex_of (Case *c, JsonObject *object, const char *member)
 }
 
 void
-check_bytes (Case *c, const void *got, gsize len, MlsSlice want, const char *what)
+check_bytes (
+    Case *c, const void *got, gsize len, MlsSlice want, const char *what)
 {
   check (c, mls_slice_equal (mls_slice (got, len), want), "%s differs", what);
 }
@@ -83,17 +85,22 @@ uint_of (JsonObject *object, const char *member)
 /* tree-math */
 
 static void
-check_relation (Case *c, const char *name, guint n_nodes, guint node, gboolean there, guint got)
+check_relation (Case *c, const char *name, guint n_nodes, guint node,
+    gboolean there, guint got)
 {
-  JsonNode *want = json_array_get_element (json_object_get_array_member (c->object, name), node);
-  check (
-      c, JSON_NODE_HOLDS_NULL (want) == !there && (!there || json_node_get_int (want) == got), "%s of %u", name, node);
+  JsonNode *want = json_array_get_element (
+      json_object_get_array_member (c->object, name), node);
+  check (c,
+      JSON_NODE_HOLDS_NULL (want) == !there
+          && (!there || json_node_get_int (want) == got),
+      "%s of %u", name, node);
 }
 
 static gboolean
 run_tree_math (Case *c)
 {
-  guint n_leaves = uint_of (c->object, "n_leaves"), n = uint_of (c->object, "n_nodes");
+  guint n_leaves = uint_of (c->object, "n_leaves"),
+        n = uint_of (c->object, "n_nodes");
   check (c, mls_node_count (n_leaves) == n, "n_nodes");
   check (c, mls_root (n_leaves) == uint_of (c->object, "root"), "root");
   for (guint i = 0; i < n; i++) {
@@ -111,20 +118,30 @@ run_tree_math (Case *c)
 static void
 run_encrypt (Case *c, JsonObject *v)
 {
-  MlsSlice priv = hex_of (c, v, "priv"), pub = hex_of (c, v, "pub"), context = hex_of (c, v, "context");
-  MlsSlice plain = hex_of (c, v, "plaintext"), kem = hex_of (c, v, "kem_output"), ct = hex_of (c, v, "ciphertext");
+  MlsSlice priv = hex_of (c, v, "priv"), pub = hex_of (c, v, "pub"),
+           context = hex_of (c, v, "context");
+  MlsSlice plain = hex_of (c, v, "plaintext"),
+           kem = hex_of (c, v, "kem_output"), ct = hex_of (c, v, "ciphertext");
   const char *label = json_object_get_string_member (v, "label");
-  g_autofree guint8 *out = g_malloc (plain.len + 64), *again = g_malloc (plain.len + 64);
+  g_autofree guint8 *out = g_malloc (plain.len + 64),
+                    *again = g_malloc (plain.len + 64);
   guint8 kem_output[32];
 
-  check (c, mls_decrypt (c->suite, priv.data, NULL, label, context, kem, ct, out), "decrypt_with_label");
-  check_bytes (c, out, plain.len, plain, "decrypted plaintext");
-  check (c, mls_encrypt (c->suite, NULL, pub, label, context, plain, kem_output, out), "encrypt_with_label");
   check (c,
-      mls_decrypt (c->suite, priv.data, pub.data, label, context, mls_slice (kem_output, 32),
-          mls_slice (out, plain.len + MLS_TAG_LEN), again),
+      mls_decrypt (c->suite, priv.data, NULL, label, context, kem, ct, out),
+      "decrypt_with_label");
+  check_bytes (c, out, plain.len, plain, "decrypted plaintext");
+  check (c,
+      mls_encrypt (
+          c->suite, NULL, pub, label, context, plain, kem_output, out),
+      "encrypt_with_label");
+  check (c,
+      mls_decrypt (c->suite, priv.data, pub.data, label, context,
+          mls_slice (kem_output, 32), mls_slice (out, plain.len + MLS_TAG_LEN),
+          again),
       "decrypt what was encrypted");
-  check_bytes (c, again, plain.len, plain, "plaintext encrypted and decrypted");
+  check_bytes (
+      c, again, plain.len, plain, "plaintext encrypted and decrypted");
 }
 
 static gboolean
@@ -132,26 +149,33 @@ run_crypto_basics (Case *c)
 {
   guint8 out[8160], key[64];
   JsonObject *v = json_object_get_object_member (c->object, "ref_hash");
-  check (c, mls_ref_hash (json_object_get_string_member (v, "label"), hex_of (c, v, "value"), out), "ref_hash");
+  check (c,
+      mls_ref_hash (json_object_get_string_member (v, "label"),
+          hex_of (c, v, "value"), out),
+      "ref_hash");
   check_bytes (c, out, 32, hex_of (c, v, "out"), "ref_hash");
 
   v = json_object_get_object_member (c->object, "expand_with_label");
   guint len = uint_of (v, "length");
   check (c,
-      mls_expand (
-          hex_of (c, v, "secret").data, json_object_get_string_member (v, "label"), hex_of (c, v, "context"), out, len),
+      mls_expand (hex_of (c, v, "secret").data,
+          json_object_get_string_member (v, "label"), hex_of (c, v, "context"),
+          out, len),
       "expand_with_label");
   check_bytes (c, out, len, hex_of (c, v, "out"), "expand_with_label");
 
   v = json_object_get_object_member (c->object, "derive_secret");
-  check (c, mls_derive_secret (hex_of (c, v, "secret").data, json_object_get_string_member (v, "label"), out),
+  check (c,
+      mls_derive_secret (hex_of (c, v, "secret").data,
+          json_object_get_string_member (v, "label"), out),
       "derive_secret");
   check_bytes (c, out, 32, hex_of (c, v, "out"), "derive_secret");
 
   v = json_object_get_object_member (c->object, "derive_tree_secret");
   len = uint_of (v, "length");
   check (c,
-      mls_derive_tree_secret (hex_of (c, v, "secret").data, json_object_get_string_member (v, "label"),
+      mls_derive_tree_secret (hex_of (c, v, "secret").data,
+          json_object_get_string_member (v, "label"),
           uint_of (v, "generation"), out, len),
       "derive_tree_secret");
   check_bytes (c, out, len, hex_of (c, v, "out"), "derive_tree_secret");
@@ -159,12 +183,16 @@ run_crypto_basics (Case *c)
   v = json_object_get_object_member (c->object, "sign_with_label");
   const char *label = json_object_get_string_member (v, "label");
   MlsSlice pub = hex_of (c, v, "pub"), content = hex_of (c, v, "content");
-  check (c, mls_verify (pub, label, content, hex_of (c, v, "signature")), "verify_with_label");
+  check (c, mls_verify (pub, label, content, hex_of (c, v, "signature")),
+      "verify_with_label");
   secret_key_from_seed (hex_of (c, v, "priv"), key);
-  check (c, mls_sign (key, label, content, out) && mls_verify (pub, label, content, mls_slice (out, 64)),
+  check (c,
+      mls_sign (key, label, content, out)
+          && mls_verify (pub, label, content, mls_slice (out, 64)),
       "verify what was signed");
 
-  run_encrypt (c, json_object_get_object_member (c->object, "encrypt_with_label"));
+  run_encrypt (
+      c, json_object_get_object_member (c->object, "encrypt_with_label"));
   return TRUE;
 }
 
@@ -201,7 +229,8 @@ reencode_message (Case *c, const char *name, guint wire_format)
     MlsPrivateMessage private_message;
   } u;
 
-  check (c, mls_message_head_read (&in) == wire_format, "%s: wire format", name);
+  check (
+      c, mls_message_head_read (&in) == wire_format, "%s: wire format", name);
   mls_message_head_put (&out, (guint16) wire_format);
   switch (wire_format) {
     case MLS_WIRE_WELCOME:
@@ -265,7 +294,8 @@ run_messages (Case *c)
   reencode_proposal (c, "pre_shared_key_proposal", MLS_PROPOSAL_PSK);
   reencode_proposal (c, "re_init_proposal", MLS_PROPOSAL_REINIT);
   reencode_proposal (c, "external_init_proposal", MLS_PROPOSAL_EXTERNAL_INIT);
-  reencode_proposal (c, "group_context_extensions_proposal", MLS_PROPOSAL_GROUP_CONTEXT_EXTENSIONS);
+  reencode_proposal (c, "group_context_extensions_proposal",
+      MLS_PROPOSAL_GROUP_CONTEXT_EXTENSIONS);
 
   MlsBuffer out = { 0 };
   MlsSlice bytes = hex_of (c, c->object, "commit");
@@ -291,7 +321,8 @@ run_messages (Case *c)
   in = mls_reader (bytes);
   MlsTree *tree = NULL;
   MlsResult result = mls_tree_parse (mls_read_opaque (&in), &tree);
-  check (c, result == MLS_OK && reader_done (&in), "ratchet_tree does not decode: %s", mls_result_name (result));
+  check (c, result == MLS_OK && reader_done (&in),
+      "ratchet_tree does not decode: %s", mls_result_name (result));
   if (tree)
     mls_tree_put (&out, tree);
   check_bytes (c, out.data, out.len, bytes, "ratchet_tree");
@@ -303,21 +334,29 @@ run_messages (Case *c)
 /* secret-tree */
 
 static void
-check_generation (Case *c, MlsSecretTree *tree, guint leaf, JsonObject *want, MlsRatchetType type)
+check_generation (Case *c, MlsSecretTree *tree, guint leaf, JsonObject *want,
+    MlsRatchetType type)
 {
   guint generation = uint_of (want, "generation");
   gboolean handshake = type == MLS_RATCHET_HANDSHAKE;
   MlsMessageKey key;
   MlsResult result = mls_secret_tree_find (tree, leaf, type, generation, &key);
-  check (c, result == MLS_OK, "leaf %u, generation %u: %s", leaf, generation, mls_result_name (result));
+  check (c, result == MLS_OK, "leaf %u, generation %u: %s", leaf, generation,
+      mls_result_name (result));
   if (result != MLS_OK)
     return;
   check_bytes (c, key.key, mls_aead_key_len (c->suite),
-      hex_of (c, want, handshake ? "handshake_key" : "application_key"), "key");
-  check_bytes (
-      c, key.nonce, MLS_NONCE_LEN, hex_of (c, want, handshake ? "handshake_nonce" : "application_nonce"), "nonce");
-  check (c, mls_secret_tree_spend (tree, leaf, type, generation, 0) == MLS_OK, "spend");
-  check (c, mls_secret_tree_find (tree, leaf, type, generation, &key) == MLS_REPLAYED, "a key is given twice");
+      hex_of (c, want, handshake ? "handshake_key" : "application_key"),
+      "key");
+  check_bytes (c, key.nonce, MLS_NONCE_LEN,
+      hex_of (c, want, handshake ? "handshake_nonce" : "application_nonce"),
+      "nonce");
+  check (c, mls_secret_tree_spend (tree, leaf, type, generation, 0) == MLS_OK,
+      "spend");
+  check (c,
+      mls_secret_tree_find (tree, leaf, type, generation, &key)
+          == MLS_REPLAYED,
+      "a key is given twice");
 }
 
 static gboolean
@@ -325,20 +364,30 @@ run_secret_tree (Case *c)
 {
   JsonObject *v = json_object_get_object_member (c->object, "sender_data");
   MlsMessageKey key;
-  check (c, mls_sender_data_key (c->suite, hex_of (c, v, "sender_data_secret").data, hex_of (c, v, "ciphertext"), &key),
+  check (c,
+      mls_sender_data_key (c->suite, hex_of (c, v, "sender_data_secret").data,
+          hex_of (c, v, "ciphertext"), &key),
       "sender data");
-  check_bytes (c, key.key, mls_aead_key_len (c->suite), hex_of (c, v, "key"), "sender data key");
-  check_bytes (c, key.nonce, MLS_NONCE_LEN, hex_of (c, v, "nonce"), "sender data nonce");
+  check_bytes (c, key.key, mls_aead_key_len (c->suite), hex_of (c, v, "key"),
+      "sender data key");
+  check_bytes (c, key.nonce, MLS_NONCE_LEN, hex_of (c, v, "nonce"),
+      "sender data nonce");
 
   JsonArray *leaves = json_object_get_array_member (c->object, "leaves");
   guint n = json_array_get_length (leaves);
-  MlsSecretTree *tree = mls_secret_tree_new (c->suite, n, hex_of (c, c->object, "encryption_secret").data, 16);
+  MlsSecretTree *tree = mls_secret_tree_new (
+      c->suite, n, hex_of (c, c->object, "encryption_secret").data, 16);
   for (guint leaf = 0; leaf < n; leaf++) {
     JsonArray *list = json_array_get_array_element (leaves, leaf);
     guint count = json_array_get_length (list);
-    for (guint i = 0; i < count; i++) { /* one ratchet forwards, one backwards, as far as the window reaches */
-      check_generation (c, tree, leaf, json_array_get_object_element (list, i), MLS_RATCHET_HANDSHAKE);
-      check_generation (c, tree, leaf, json_array_get_object_element (list, count - 1 - i), MLS_RATCHET_APPLICATION);
+    for (
+        guint i = 0; i < count;
+        i++) { /* one ratchet forwards, one backwards, as far as the window reaches */
+      check_generation (c, tree, leaf, json_array_get_object_element (list, i),
+          MLS_RATCHET_HANDSHAKE);
+      check_generation (c, tree, leaf,
+          json_array_get_object_element (list, count - 1 - i),
+          MLS_RATCHET_APPLICATION);
     }
   }
   mls_secret_tree_free (tree);
@@ -355,33 +404,41 @@ everybody (void *user, uint32_t leaf)
 
 typedef struct
 {
-  MlsSlice context, sender_data_secret, encryption_secret, membership_key, public_key;
+  MlsSlice context, sender_data_secret, encryption_secret, membership_key,
+      public_key;
   guint8 secret_key[64];
 } Protection;
 
 static void
-check_content (Case *c, const MlsOpened *opened, const Protection *p, MlsSlice raw, guint type, const char *what)
+check_content (Case *c, const MlsOpened *opened, const Protection *p,
+    MlsSlice raw, guint type, const char *what)
 {
-  check (c, mls_content_verify (&opened->content, p->public_key, p->context), "%s: signature", what);
+  check (c, mls_content_verify (&opened->content, p->public_key, p->context),
+      "%s: signature", what);
   check (c,
-      opened->content.content_type == type && opened->content.sender.type == MLS_SENDER_MEMBER
+      opened->content.content_type == type
+          && opened->content.sender.type == MLS_SENDER_MEMBER
           && opened->content.sender.index == 1,
       "%s: sender or type", what);
-  check_bytes (c, opened->content.content.data, opened->content.content.len, raw, what);
+  check_bytes (
+      c, opened->content.content.data, opened->content.content.len, raw, what);
 }
 
 static void
-open_public (Case *c, const Protection *p, MlsSlice bytes, MlsSlice raw, guint type, const char *what)
+open_public (Case *c, const Protection *p, MlsSlice bytes, MlsSlice raw,
+    guint type, const char *what)
 {
   Reader in = mls_reader (bytes);
   MlsPublicMessage message;
   MlsOpened opened;
-  check (c, mls_message_head_read (&in) == MLS_WIRE_PUBLIC_MESSAGE, "%s: wire format", what);
+  check (c, mls_message_head_read (&in) == MLS_WIRE_PUBLIC_MESSAGE,
+      "%s: wire format", what);
   mls_public_message_read (&in, &message);
   check (c, reader_done (&in), "%s does not decode", what);
   if (c->failed)
     return;
-  MlsResult result = mls_public_message_open (&message, p->context, p->membership_key.data, &opened);
+  MlsResult result = mls_public_message_open (
+      &message, p->context, p->membership_key.data, &opened);
   check (c, result == MLS_OK, "%s: %s", what, mls_result_name (result));
   if (result == MLS_OK)
     check_content (c, &opened, p, raw, type, what);
@@ -389,18 +446,21 @@ open_public (Case *c, const Protection *p, MlsSlice bytes, MlsSlice raw, guint t
 }
 
 static void
-open_private (Case *c, const Protection *p, MlsSlice bytes, MlsSlice raw, guint type, const char *what)
+open_private (Case *c, const Protection *p, MlsSlice bytes, MlsSlice raw,
+    guint type, const char *what)
 {
-  MlsSecretTree *tree = mls_secret_tree_new (c->suite, 2, p->encryption_secret.data, 16);
+  MlsSecretTree *tree =
+      mls_secret_tree_new (c->suite, 2, p->encryption_secret.data, 16);
   Reader in = mls_reader (bytes);
   MlsPrivateMessage message;
   MlsOpened opened = { { 0 } };
-  check (c, mls_message_head_read (&in) == MLS_WIRE_PRIVATE_MESSAGE, "%s: wire format", what);
+  check (c, mls_message_head_read (&in) == MLS_WIRE_PRIVATE_MESSAGE,
+      "%s: wire format", what);
   mls_private_message_read (&in, &message);
   check (c, reader_done (&in), "%s does not decode", what);
   if (!c->failed) {
-    MlsResult result =
-        mls_private_message_open (c->suite, &message, p->sender_data_secret.data, tree, everybody, NULL, 0, &opened);
+    MlsResult result = mls_private_message_open (c->suite, &message,
+        p->sender_data_secret.data, tree, everybody, NULL, 0, &opened);
     check (c, result == MLS_OK, "%s: %s", what, mls_result_name (result));
     if (result == MLS_OK)
       check_content (c, &opened, p, raw, type, what);
@@ -411,7 +471,8 @@ open_private (Case *c, const Protection *p, MlsSlice bytes, MlsSlice raw, guint 
 
 /* Signs `raw` anew, in both formats, and opens it. */
 static void
-protect (Case *c, const Protection *p, MlsSlice group_id, guint64 epoch, MlsSlice raw, guint type)
+protect (Case *c, const Protection *p, MlsSlice group_id, guint64 epoch,
+    MlsSlice raw, guint type)
 {
   guint8 signature[64], tag[32], confirmation_tag[32] = { 1, 2, 3 };
   MlsContent content = { .wire_format = MLS_WIRE_PRIVATE_MESSAGE,
@@ -424,22 +485,32 @@ protect (Case *c, const Protection *p, MlsSlice group_id, guint64 epoch, MlsSlic
     .confirmation_tag = { confirmation_tag, 32 } };
   MlsBuffer out = { 0 };
 
-  MlsSecretTree *tree = mls_secret_tree_new (c->suite, 2, p->encryption_secret.data, 16);
-  check (c, mls_content_sign (&content, p->secret_key, p->context, signature), "sign");
+  MlsSecretTree *tree =
+      mls_secret_tree_new (c->suite, 2, p->encryption_secret.data, 16);
+  check (c, mls_content_sign (&content, p->secret_key, p->context, signature),
+      "sign");
   mls_message_head_put (&out, MLS_WIRE_PRIVATE_MESSAGE);
-  check (c, mls_private_message_seal (c->suite, NULL, &content, p->sender_data_secret.data, tree, 128, &out) == MLS_OK,
+  check (c,
+      mls_private_message_seal (c->suite, NULL, &content,
+          p->sender_data_secret.data, tree, 128, &out)
+          == MLS_OK,
       "protect");
-  open_private (c, p, mls_buffer_slice (&out), raw, type, "private message of ours");
+  open_private (
+      c, p, mls_buffer_slice (&out), raw, type, "private message of ours");
   mls_buffer_free (&out);
   mls_secret_tree_free (tree);
 
   content.wire_format = MLS_WIRE_PUBLIC_MESSAGE;
-  check (c, mls_content_sign (&content, p->secret_key, p->context, signature), "sign");
-  check (c, mls_membership_tag (&content, p->context, p->membership_key.data, tag), "membership tag");
+  check (c, mls_content_sign (&content, p->secret_key, p->context, signature),
+      "sign");
+  check (c,
+      mls_membership_tag (&content, p->context, p->membership_key.data, tag),
+      "membership tag");
   MlsPublicMessage message = { content, { tag, 32 } };
   mls_message_head_put (&out, MLS_WIRE_PUBLIC_MESSAGE);
   mls_public_message_put (&out, &message);
-  open_public (c, p, mls_buffer_slice (&out), raw, type, "public message of ours");
+  open_public (
+      c, p, mls_buffer_slice (&out), raw, type, "public message of ours");
   mls_buffer_free (&out);
 }
 
@@ -448,8 +519,10 @@ run_message_protection (Case *c)
 {
   Protection p;
   MlsBuffer context = { 0 };
-  MlsGroupContext gc = { 1, (guint16) c->suite, hex_of (c, c->object, "group_id"),
-    (guint64) json_object_get_int_member (c->object, "epoch"), hex_of (c, c->object, "tree_hash"),
+  MlsGroupContext gc = { 1, (guint16) c->suite,
+    hex_of (c, c->object, "group_id"),
+    (guint64) json_object_get_int_member (c->object, "epoch"),
+    hex_of (c, c->object, "tree_hash"),
     hex_of (c, c->object, "confirmed_transcript_hash"), { 0 } };
   mls_group_context_put (&context, &gc);
   p.context = mls_buffer_slice (&context);
@@ -459,14 +532,19 @@ run_message_protection (Case *c)
   p.public_key = hex_of (c, c->object, "signature_pub");
   secret_key_from_seed (hex_of (c, c->object, "signature_priv"), p.secret_key);
 
-  MlsSlice proposal = hex_of (c, c->object, "proposal"), commit = hex_of (c, c->object, "commit"),
+  MlsSlice proposal = hex_of (c, c->object, "proposal"),
+           commit = hex_of (c, c->object, "commit"),
            application = hex_of (c, c->object, "application");
-  open_public (c, &p, hex_of (c, c->object, "proposal_pub"), proposal, MLS_CONTENT_PROPOSAL, "proposal_pub");
-  open_private (c, &p, hex_of (c, c->object, "proposal_priv"), proposal, MLS_CONTENT_PROPOSAL, "proposal_priv");
-  open_public (c, &p, hex_of (c, c->object, "commit_pub"), commit, MLS_CONTENT_COMMIT, "commit_pub");
-  open_private (c, &p, hex_of (c, c->object, "commit_priv"), commit, MLS_CONTENT_COMMIT, "commit_priv");
-  open_private (
-      c, &p, hex_of (c, c->object, "application_priv"), application, MLS_CONTENT_APPLICATION, "application_priv");
+  open_public (c, &p, hex_of (c, c->object, "proposal_pub"), proposal,
+      MLS_CONTENT_PROPOSAL, "proposal_pub");
+  open_private (c, &p, hex_of (c, c->object, "proposal_priv"), proposal,
+      MLS_CONTENT_PROPOSAL, "proposal_priv");
+  open_public (c, &p, hex_of (c, c->object, "commit_pub"), commit,
+      MLS_CONTENT_COMMIT, "commit_pub");
+  open_private (c, &p, hex_of (c, c->object, "commit_priv"), commit,
+      MLS_CONTENT_COMMIT, "commit_priv");
+  open_private (c, &p, hex_of (c, c->object, "application_priv"), application,
+      MLS_CONTENT_APPLICATION, "application_priv");
   protect (c, &p, gc.group_id, gc.epoch, proposal, MLS_CONTENT_PROPOSAL);
   protect (c, &p, gc.group_id, gc.epoch, commit, MLS_CONTENT_COMMIT);
   protect (c, &p, gc.group_id, gc.epoch, application, MLS_CONTENT_APPLICATION);
@@ -487,34 +565,54 @@ run_key_schedule (Case *c)
   for (guint i = 0; i < json_array_get_length (epochs); i++) {
     JsonObject *e = json_array_get_object_element (epochs, i);
     MlsBuffer context = { 0 };
-    MlsGroupContext gc = { 1, (guint16) c->suite, hex_of (c, c->object, "group_id"), i, hex_of (c, e, "tree_hash"),
+    MlsGroupContext gc = { 1, (guint16) c->suite,
+      hex_of (c, c->object, "group_id"), i, hex_of (c, e, "tree_hash"),
       hex_of (c, e, "confirmed_transcript_hash"), { 0 } };
     MlsSlice psk = hex_of (c, e, "psk_secret");
     mls_group_context_put (&context, &gc);
-    check_bytes (c, context.data, context.len, hex_of (c, e, "group_context"), "group_context");
+    check_bytes (c, context.data, context.len, hex_of (c, e, "group_context"),
+        "group_context");
     MlsSlice ctx = mls_buffer_slice (&context);
-    check (c, mls_joiner_secret (init, hex_of (c, e, "commit_secret").data, ctx, joiner), "joiner_secret");
-    check (c, mls_welcome_secret (joiner, psk.data, welcome), "welcome_secret");
-    check (c, mls_secrets_from_joiner (s, joiner, psk.data, ctx), "epoch secrets");
-    check_bytes (c, joiner, 32, hex_of (c, e, "joiner_secret"), "joiner_secret");
-    check_bytes (c, welcome, 32, hex_of (c, e, "welcome_secret"), "welcome_secret");
+    check (c,
+        mls_joiner_secret (
+            init, hex_of (c, e, "commit_secret").data, ctx, joiner),
+        "joiner_secret");
+    check (
+        c, mls_welcome_secret (joiner, psk.data, welcome), "welcome_secret");
+    check (c, mls_secrets_from_joiner (s, joiner, psk.data, ctx),
+        "epoch secrets");
+    check_bytes (
+        c, joiner, 32, hex_of (c, e, "joiner_secret"), "joiner_secret");
+    check_bytes (
+        c, welcome, 32, hex_of (c, e, "welcome_secret"), "welcome_secret");
     check_bytes (c, s->init, 32, hex_of (c, e, "init_secret"), "init_secret");
-    check_bytes (c, s->sender_data, 32, hex_of (c, e, "sender_data_secret"), "sender_data_secret");
-    check_bytes (c, s->encryption, 32, hex_of (c, e, "encryption_secret"), "encryption_secret");
-    check_bytes (c, s->exporter, 32, hex_of (c, e, "exporter_secret"), "exporter_secret");
-    check_bytes (c, s->authenticator, 32, hex_of (c, e, "epoch_authenticator"), "epoch_authenticator");
-    check_bytes (c, s->external, 32, hex_of (c, e, "external_secret"), "external_secret");
-    check_bytes (c, s->confirmation, 32, hex_of (c, e, "confirmation_key"), "confirmation_key");
-    check_bytes (c, s->membership, 32, hex_of (c, e, "membership_key"), "membership_key");
-    check_bytes (c, s->resumption, 32, hex_of (c, e, "resumption_psk"), "resumption_psk");
-    check (c, mls_derive_key_pair (s->external, priv, pub), "external key pair");
+    check_bytes (c, s->sender_data, 32, hex_of (c, e, "sender_data_secret"),
+        "sender_data_secret");
+    check_bytes (c, s->encryption, 32, hex_of (c, e, "encryption_secret"),
+        "encryption_secret");
+    check_bytes (c, s->exporter, 32, hex_of (c, e, "exporter_secret"),
+        "exporter_secret");
+    check_bytes (c, s->authenticator, 32, hex_of (c, e, "epoch_authenticator"),
+        "epoch_authenticator");
+    check_bytes (c, s->external, 32, hex_of (c, e, "external_secret"),
+        "external_secret");
+    check_bytes (c, s->confirmation, 32, hex_of (c, e, "confirmation_key"),
+        "confirmation_key");
+    check_bytes (c, s->membership, 32, hex_of (c, e, "membership_key"),
+        "membership_key");
+    check_bytes (c, s->resumption, 32, hex_of (c, e, "resumption_psk"),
+        "resumption_psk");
+    check (
+        c, mls_derive_key_pair (s->external, priv, pub), "external key pair");
     check_bytes (c, pub, 32, hex_of (c, e, "external_pub"), "external_pub");
 
     JsonObject *x = json_object_get_object_member (e, "exporter");
     const char *label = json_object_get_string_member (x, "label");
     guint len = uint_of (x, "length");
     g_autofree guint8 *out = g_malloc (len + 1);
-    check (c, mls_exporter (s->exporter, mls_slice (label, strlen (label)), hex_of (c, x, "context"), out, len),
+    check (c,
+        mls_exporter (s->exporter, mls_slice (label, strlen (label)),
+            hex_of (c, x, "context"), out, len),
         "exporter");
     check_bytes (c, out, len, hex_of (c, x, "secret"), "exporter.secret");
     memcpy (init, s->init, 32);
@@ -563,210 +661,28 @@ run_transcript_hashes (Case *c)
   guint8 confirmed[32], interim[32], tag[32];
 
   mls_content_read (&in, &content);
-  check (c, reader_done (&in) && content.content_type == MLS_CONTENT_COMMIT, "authenticated_content is no commit");
+  check (c, reader_done (&in) && content.content_type == MLS_CONTENT_COMMIT,
+      "authenticated_content is no commit");
   if (c->failed)
     return TRUE;
   check (c,
-      mls_confirmed_transcript_hash (hex_of (c, c->object, "interim_transcript_hash_before"), content.wire_format,
-          content.framed, content.signature, confirmed),
+      mls_confirmed_transcript_hash (
+          hex_of (c, c->object, "interim_transcript_hash_before"),
+          content.wire_format, content.framed, content.signature, confirmed),
       "confirmed_transcript_hash");
-  check_bytes (c, confirmed, 32, hex_of (c, c->object, "confirmed_transcript_hash_after"), "confirmed_transcript_hash");
-  mls_mac (hex_of (c, c->object, "confirmation_key").data, mls_slice (confirmed, 32), tag);
+  check_bytes (c, confirmed, 32,
+      hex_of (c, c->object, "confirmed_transcript_hash_after"),
+      "confirmed_transcript_hash");
+  mls_mac (hex_of (c, c->object, "confirmation_key").data,
+      mls_slice (confirmed, 32), tag);
   check_bytes (c, tag, 32, content.confirmation_tag, "confirmation_tag");
-  check (c, mls_interim_transcript_hash (mls_slice (confirmed, 32), content.confirmation_tag, interim), "interim");
-  check_bytes (c, interim, 32, hex_of (c, c->object, "interim_transcript_hash_after"), "interim_transcript_hash");
-  return TRUE;
-}
-
-static MlsTree *
-parse_tree (Case *c, MlsSlice bytes)
-{
-  Reader in = mls_reader (bytes);
-  MlsTree *tree = NULL;
-  MlsResult result = mls_tree_parse (mls_read_opaque (&in), &tree);
-  check (c, result == MLS_OK && reader_done (&in), "the tree does not decode: %s", mls_result_name (result));
-  return tree;
-}
-
-/* tree-validation */
-
-static gboolean
-run_tree_validation (Case *c)
-{
-  MlsTree *tree = parse_tree (c, hex_of (c, c->object, "tree"));
-  JsonArray *resolutions = json_object_get_array_member (c->object, "resolutions"),
-            *hashes = json_object_get_array_member (c->object, "tree_hashes");
-  if (!tree)
-    return TRUE;
-  check (c, json_array_get_length (resolutions) == mls_node_count (tree->n_leaves), "number of nodes");
-  for (guint i = 0; i < json_array_get_length (resolutions) && !c->failed; i++) {
-    JsonArray *want = json_array_get_array_element (resolutions, i);
-    MlsIndices got = { 0 };
-    mls_tree_resolution (tree, i, &got);
-    check (c, got.len == json_array_get_length (want), "length of the resolution of %u", i);
-    for (guint j = 0; j < got.len && !c->failed; j++)
-      check (c, got.at[j] == json_array_get_int_element (want, j), "resolution of %u", i);
-    mls_indices_free (&got);
-    check_bytes (c, mls_tree_hash (tree, i), 32, hex (c, json_array_get_string_element (hashes, i)), "tree hash");
-  }
-  MlsResult result = mls_tree_validate (tree, c->suite, hex_of (c, c->object, "group_id"), (MlsSlice){ 0 });
-  check (c, result == MLS_OK, "the tree is refused: %s", mls_result_name (result));
-  mls_tree_free (tree);
-  return TRUE;
-}
-
-/* treekem */
-
-typedef struct
-{
-  guint index;
-  MlsTreeKeys *keys;
-  guint8 secret_key[64];
-} Private;
-
-static void
-check_key (Case *c, const MlsTree *tree, guint node, const guint8 *private_key)
-{
-  guint8 public_key[32];
-  check (c, !mls_tree_is_blank (tree, node) && mls_public_key (private_key, public_key), "node %u is blank", node);
-  if (!mls_tree_is_blank (tree, node))
-    check_bytes (c, public_key, 32,
-        mls_is_leaf (node) ? tree->nodes[node].leaf->node.encryption_key : tree->nodes[node].parent->encryption_key,
-        "public key of a private one");
-}
-
-static GArray *
-read_privates (Case *c, const MlsTree *tree)
-{
-  JsonArray *list = json_object_get_array_member (c->object, "leaves_private");
-  GArray *out = g_array_new (FALSE, TRUE, sizeof (Private));
-
-  for (guint i = 0; i < json_array_get_length (list); i++) {
-    JsonObject *v = json_array_get_object_element (list, i);
-    JsonArray *secrets = json_object_get_array_member (v, "path_secrets");
-    Private p = { uint_of (v, "index"), mls_tree_keys_new (), { 0 } };
-    memcpy (p.keys->key[0], hex_of (c, v, "encryption_priv").data, 32);
-    p.keys->have[0] = true;
-    check_key (c, tree, 2 * p.index, p.keys->key[0]);
-    secret_key_from_seed (hex_of (c, v, "signature_priv"), p.secret_key);
-    for (guint j = 0; j < json_array_get_length (secrets); j++) {
-      JsonObject *s = json_array_get_object_element (secrets, j);
-      guint node = uint_of (s, "node"), level = mls_level (node);
-      guint8 node_secret[32], public_key[32];
-      mls_derive_secret (hex_of (c, s, "path_secret").data, "node", node_secret);
-      mls_derive_key_pair (node_secret, p.keys->key[level], public_key);
-      p.keys->have[level] = true;
-      check_key (c, tree, node, p.keys->key[level]);
-    }
-    g_array_append_val (out, p);
-  }
-  return out;
-}
-
-/* The provisional GroupContext: the tree hash is the one after the path. */
-static void
-put_context (Case *c, MlsTree *tree, MlsBuffer *out)
-{
-  MlsGroupContext gc = { 1, (guint16) c->suite, hex_of (c, c->object, "group_id"),
-    (guint64) json_object_get_int_member (c->object, "epoch"), { mls_tree_hash (tree, mls_root (tree->n_leaves)), 32 },
-    hex_of (c, c->object, "confirmed_transcript_hash"), { 0 } };
-  mls_group_context_put (out, &gc);
-}
-
-static void
-process_path (Case *c, const MlsTree *before, const MlsUpdatePath *path, guint sender, GArray *privates,
-    JsonArray *want_secrets, MlsSlice want_commit_secret, const char *want_hash)
-{
-  MlsTree *tree = mls_tree_copy (before);
-  MlsBuffer context = { 0 };
-  MlsResult result = mls_path_merge (tree, sender, path, NULL);
-  check (c, result == MLS_OK, "merge the path of %u: %s", sender, mls_result_name (result));
-  if (result == MLS_OK) {
-    result = mls_tree_check_parent_hashes (tree);
-    check (c, result == MLS_OK, "parent hashes after the path of %u", sender);
-  }
-  if (want_hash)
-    check_bytes (c, mls_tree_hash (tree, mls_root (tree->n_leaves)), 32, hex (c, want_hash), "tree_hash_after");
-  put_context (c, tree, &context);
-  for (guint i = 0; i < privates->len && !c->failed; i++) {
-    const Private *p = &g_array_index (privates, Private, i);
-    guint8 path_secret[32], commit_secret[32];
-    if (p->index == sender)
-      continue;
-    MlsTreeKeys *keys = mls_tree_keys_copy (p->keys);
-    result = mls_path_decrypt (
-        c->suite, tree, keys, p->index, sender, path, NULL, mls_buffer_slice (&context), path_secret, commit_secret);
-    check (c, result == MLS_OK, "%u decrypts the path of %u: %s", p->index, sender, mls_result_name (result));
-    if (result == MLS_OK && want_secrets)
-      check_bytes (c, path_secret, 32, hex (c, json_array_get_string_element (want_secrets, p->index)), "path_secret");
-    check_bytes (c, commit_secret, 32, want_commit_secret, "commit_secret");
-    mls_tree_keys_free (keys);
-  }
-  mls_buffer_free (&context);
-  mls_tree_free (tree);
-}
-
-/* A path of our own from the same member, which all others must be able to follow. */
-static void
-generate_path (Case *c, const MlsTree *before, guint sender, GArray *privates)
-{
-  MlsTree *tree = mls_tree_copy (before);
-  MlsBuffer context = { 0 }, out = { 0 };
-  MlsPathSecrets *secrets = mls_path_secrets_new ();
-  const Private *p = NULL;
-
-  for (guint i = 0; i < privates->len; i++)
-    if (g_array_index (privates, Private, i).index == sender)
-      p = &g_array_index (privates, Private, i);
-  if (p) {
-    MlsTreeKeys *keys = mls_tree_keys_copy (p->keys);
-    MlsResult result = mls_path_generate (tree, keys, secrets, sender, &mls_tree_leaf (before, sender)->node,
-        p->secret_key, hex_of (c, c->object, "group_id"), NULL);
-    check (c, result == MLS_OK, "generate a path from %u", sender);
-    put_context (c, tree, &context);
-    result = mls_path_encrypt (c->suite, tree, secrets, NULL, mls_buffer_slice (&context), NULL, &out);
-    check (c, result == MLS_OK, "encrypt a path from %u", sender);
-    Reader in = mls_reader (mls_buffer_slice (&out));
-    MlsUpdatePath path;
-    mls_update_path_read (&in, &path);
-    check (c, reader_done (&in), "our path does not decode");
-    if (!c->failed)
-      process_path (c, before, &path, sender, privates, NULL, mls_slice (secrets->secret[secrets->n], 32), NULL);
-    mls_tree_keys_free (keys);
-  }
-  mls_path_secrets_free (secrets);
-  mls_buffer_free (&context);
-  mls_buffer_free (&out);
-  mls_tree_free (tree);
-}
-
-static gboolean
-run_treekem (Case *c)
-{
-  MlsTree *tree = parse_tree (c, hex_of (c, c->object, "ratchet_tree"));
-  if (!tree)
-    return TRUE;
-  GArray *privates = read_privates (c, tree);
-  JsonArray *paths = json_object_get_array_member (c->object, "update_paths");
-  for (guint i = 0; i < json_array_get_length (paths) && !c->failed; i++) {
-    JsonObject *v = json_array_get_object_element (paths, i);
-    guint sender = uint_of (v, "sender");
-    MlsSlice bytes = hex_of (c, v, "update_path");
-    Reader in = mls_reader (bytes);
-    MlsUpdatePath path;
-    mls_update_path_read (&in, &path);
-    check (c, reader_done (&in), "update_path does not decode");
-    if (c->failed)
-      break;
-    check (c, mls_leaf_node_verify (&path.leaf, hex_of (c, c->object, "group_id"), sender), "signature of the leaf");
-    process_path (c, tree, &path, sender, privates, json_object_get_array_member (v, "path_secrets"),
-        hex_of (c, v, "commit_secret"), json_object_get_string_member (v, "tree_hash_after"));
-    generate_path (c, tree, sender, privates);
-  }
-  for (guint i = 0; i < privates->len; i++)
-    mls_tree_keys_free (g_array_index (privates, Private, i).keys);
-  g_array_free (privates, TRUE);
-  mls_tree_free (tree);
+  check (c,
+      mls_interim_transcript_hash (
+          mls_slice (confirmed, 32), content.confirmation_tag, interim),
+      "interim");
+  check_bytes (c, interim, 32,
+      hex_of (c, c->object, "interim_transcript_hash_after"),
+      "interim_transcript_hash");
   return TRUE;
 }
 
@@ -801,7 +717,8 @@ run_file (const char *path)
   g_autoptr (GError) error = NULL;
   guint kind = 0, ran = 0, passed = 0;
 
-  while (kind < G_N_ELEMENTS (kinds) && !g_str_has_prefix (name, kinds[kind].prefix))
+  while (kind < G_N_ELEMENTS (kinds)
+         && !g_str_has_prefix (name, kinds[kind].prefix))
     kind++;
   if (kind == G_N_ELEMENTS (kinds)) {
     g_printerr ("%s: no kind of test vectors has this name\n", path);
@@ -818,9 +735,11 @@ run_file (const char *path)
   }
   JsonArray *cases = json_node_get_array (root);
   for (guint i = 0; i < json_array_get_length (cases); i++) {
-    Case c = { 0, json_array_get_element (cases, i), json_array_get_object_element (cases, i), FALSE, name, i };
+    Case c = { 0, json_array_get_element (cases, i),
+      json_array_get_object_element (cases, i), FALSE, name, i };
     if (!kinds[kind].any_suite) {
-      c.suite = (MlsSuite) json_object_get_int_member_with_default (c.object, "cipher_suite", 0);
+      c.suite = (MlsSuite) json_object_get_int_member_with_default (
+          c.object, "cipher_suite", 0);
       if (!mls_suite_known (c.suite))
         continue;
     }
@@ -831,7 +750,8 @@ run_file (const char *path)
     }
     g_ptr_array_unref (arena);
   }
-  g_print ("%-44s %4u cases, %4u ran, %4u passed\n", name, json_array_get_length (cases), ran, passed);
+  g_print ("%-44s %4u cases, %4u ran, %4u passed\n", name,
+      json_array_get_length (cases), ran, passed);
   return ran > 0 && passed == ran;
 }
 
@@ -855,7 +775,8 @@ main (int argc, char **argv)
   }
 
   const char *top = g_getenv ("CONCLAVE_TEST_DATA");
-  g_autofree char *folder = g_build_filename (top ? top : "tests", "vectors", "mls", NULL);
+  g_autofree char *folder =
+      g_build_filename (top ? top : "tests", "vectors", "mls", NULL);
   g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
   g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
   const char *entry;

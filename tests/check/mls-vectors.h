@@ -26,12 +26,16 @@ typedef gboolean (*CaseFunc) (Case *c);
 MlsSlice hex (Case *c, const char *text);
 MlsSlice hex_of (Case *c, JsonObject *object, const char *member);
 gboolean has (JsonObject *object, const char *member);
-void check (Case *c, gboolean holds, const char *what, ...) G_GNUC_PRINTF (3, 4);
-void check_bytes (Case *c, const void *got, gsize len, MlsSlice want, const char *what);
+void check (Case *c, gboolean holds, const char *what, ...)
+    G_GNUC_PRINTF (3, 4);
+void check_bytes (
+    Case *c, const void *got, gsize len, MlsSlice want, const char *what);
 
 /* A 64-byte signature key from the 32-byte seed that the files hold. */
 void secret_key_from_seed (MlsSlice seed, guint8 *secret_key);
 
+gboolean run_tree_validation (Case *c);
+gboolean run_treekem (Case *c);
 gboolean run_welcome (Case *c);
 gboolean run_tree_operations (Case *c);
 gboolean run_passive_client (Case *c);

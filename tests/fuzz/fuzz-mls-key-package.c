@@ -46,7 +46,8 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     if (mls_group_commit (in->anna, &request, &staged) == MLS_OK) {
       MlsEvent event;
       /* What Anna found good, Bert must. */
-      if (mls_group_process (in->bert, mls_staged_message (staged), 0, &event) != MLS_OK)
+      if (mls_group_process (in->bert, mls_staged_message (staged), 0, &event)
+          != MLS_OK)
         abort ();
       mls_event_clear (&event);
       mls_staged_free (staged);

@@ -14,10 +14,13 @@ deliver (Insider *in, MlsSlice message, MlsStaged *honest)
 {
   MlsEvent event;
   uint8_t before[MLS_HASH_LEN];
-  memcpy (before, mls_epoch_authenticator (mls_group_epoch (in->bert)), sizeof before);
+  memcpy (before, mls_epoch_authenticator (mls_group_epoch (in->bert)),
+      sizeof before);
   size_t pending = in->bert->n_pending;
   MlsResult result = mls_group_process (in->bert, message, 0, &event);
-  if (memcmp (before, mls_epoch_authenticator (mls_group_epoch (in->bert)), sizeof before) != 0
+  if (memcmp (before, mls_epoch_authenticator (mls_group_epoch (in->bert)),
+          sizeof before)
+          != 0
       || (result != MLS_OK && in->bert->n_pending != pending))
     abort ();
   if (result == MLS_OK && event.commit) {
@@ -28,15 +31,17 @@ deliver (Insider *in, MlsSlice message, MlsStaged *honest)
     event.commit = NULL;
     if (honest && !mls_staged_info (staged).removes_us
         && memcmp (mls_epoch_authenticator (mls_staged_epoch (staged)),
-               mls_epoch_authenticator (mls_staged_epoch (honest)), MLS_HASH_LEN)
-            != 0)
+               mls_epoch_authenticator (mls_staged_epoch (honest)),
+               MLS_HASH_LEN)
+               != 0)
       abort ();
     if (mls_group_merge (in->bert, staged, 0) != MLS_OK)
       abort ();
     if (honest && mls_group_merge (in->anna, honest, 0) != MLS_OK)
       abort ();
   } else {
-    if (honest && result != MLS_CLOSED && result != MLS_WRONG_EPOCH && result != MLS_UNKNOWN_PROPOSAL)
+    if (honest && result != MLS_CLOSED && result != MLS_WRONG_EPOCH
+        && result != MLS_UNKNOWN_PROPOSAL)
       abort ();
     mls_staged_free (honest);
   }
@@ -53,7 +58,9 @@ commit_list (Insider *in, MlsSlice list)
   uint32_t removes[8];
   MlsSlice extensions;
   MlsPsk psks[8];
-  MlsCommitRequest request = { .add = adds, .remove = removes, .other = requests, .pending = true };
+  MlsCommitRequest request = {
+    .add = adds, .remove = removes, .other = requests, .pending = true
+  };
   Reader r = mls_reader (list);
   MlsStaged *staged;
 
@@ -70,9 +77,12 @@ commit_list (Insider *in, MlsSlice list)
       extensions = p.extensions;
       request.extensions = &extensions;
     } else if (p.type == MLS_PROPOSAL_PSK) {
-      psks[request.n_other] = (MlsPsk){ (MlsPskType) p.psk.type, p.psk.id, p.psk.group_id, p.psk.epoch, NULL };
-      requests[request.n_other] = (MlsProposalRequest){ .type = MLS_PROPOSAL_PSK, .psk = &psks[request.n_other],
-        .usage = (MlsPskUsage) p.psk.usage };
+      psks[request.n_other] = (MlsPsk){ (MlsPskType) p.psk.type, p.psk.id,
+        p.psk.group_id, p.psk.epoch, NULL };
+      requests[request.n_other] =
+          (MlsProposalRequest){ .type = MLS_PROPOSAL_PSK,
+            .psk = &psks[request.n_other],
+            .usage = (MlsPskUsage) p.psk.usage };
       request.n_other++;
     }
   }
@@ -83,8 +93,9 @@ commit_list (Insider *in, MlsSlice list)
 static void
 run_one (Insider *in, uint8_t operation, MlsSlice bytes)
 {
-  static const MlsContentType types[] = { MLS_CONTENT_APPLICATION, MLS_CONTENT_PROPOSAL, MLS_CONTENT_COMMIT,
-    MLS_CONTENT_PROPOSAL, MLS_CONTENT_COMMIT };
+  static const MlsContentType types[] = { MLS_CONTENT_APPLICATION,
+    MLS_CONTENT_PROPOSAL, MLS_CONTENT_COMMIT, MLS_CONTENT_PROPOSAL,
+    MLS_CONTENT_COMMIT };
   MlsHandshake how = { .public_message = operation == 4 || operation == 5 };
   MlsCommitRequest request = { .pending = true };
   MlsBuffer message = { 0 };
@@ -95,9 +106,11 @@ run_one (Insider *in, uint8_t operation, MlsSlice bytes)
   } else if (operation <= 5) {
     MlsOpened sent;
     size_t pending = in->bert->n_pending;
-    if (insider_send (in, types[operation - 1], bytes, &how, &sent, &message) == MLS_OK)
+    if (insider_send (in, types[operation - 1], bytes, &how, &sent, &message)
+        == MLS_OK)
       deliver (in, mls_buffer_slice (&message), NULL);
-    if (in->bert->n_pending > pending) { /* then Anna knows it, too, and may refer to it */
+    if (in->bert->n_pending
+        > pending) { /* then Anna knows it, too, and may refer to it */
       Reader r = mls_reader (mls_buffer_slice (&sent.bytes));
       mls_content_read (&r, &sent.content);
       if (mls_group_keep_proposal (in->anna, &sent) != MLS_OK)

@@ -12,10 +12,12 @@ use (MlsTree *tree)
   MlsIndices resolution = { 0 };
   uint32_t path[MLS_MAX_DEPTH], copath[MLS_MAX_DEPTH];
 
-  mls_tree_validate (tree, MLS_SUITE_AES_128_GCM, mls_slice ("group", 5), (MlsSlice){ 0 });
+  mls_tree_validate (
+      tree, MLS_SUITE_AES_128_GCM, mls_slice ("group", 5), (MlsSlice){ 0 });
   mls_tree_resolution (tree, mls_root (tree->n_leaves), &resolution);
   for (size_t i = 0; i < resolution.len; i++)
-    if (resolution.at[i] >= mls_node_count (tree->n_leaves) || mls_tree_is_blank (tree, resolution.at[i]))
+    if (resolution.at[i] >= mls_node_count (tree->n_leaves)
+        || mls_tree_is_blank (tree, resolution.at[i]))
       abort ();
   mls_indices_free (&resolution);
   for (uint32_t i = 0; i < tree->n_leaves && i < 32; i++)
@@ -24,7 +26,8 @@ use (MlsTree *tree)
 
   MlsTree *copy = mls_tree_copy (tree);
   uint8_t before[MLS_HASH_LEN];
-  memcpy (before, mls_tree_hash (tree, mls_root (tree->n_leaves)), sizeof before);
+  memcpy (
+      before, mls_tree_hash (tree, mls_root (tree->n_leaves)), sizeof before);
   MlsLeaf *leaf = NULL;
   for (uint32_t i = 0; i < copy->n_leaves && !leaf; i++)
     leaf = mls_tree_leaf (copy, i);
@@ -34,7 +37,9 @@ use (MlsTree *tree)
     mls_tree_truncate (copy);
   }
   mls_tree_free (copy);
-  if (memcmp (before, mls_tree_hash (tree, mls_root (tree->n_leaves)), sizeof before) != 0)
+  if (memcmp (before, mls_tree_hash (tree, mls_root (tree->n_leaves)),
+          sizeof before)
+      != 0)
     abort ();
 }
 

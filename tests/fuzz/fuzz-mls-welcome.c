@@ -26,7 +26,9 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     default: /* as GroupSecrets */
       insider_welcome (in, rest, mls_slice ("x", 1), &message);
   }
-  if (mls_group_join (in->dora, mls_buffer_slice (&message), (MlsSlice){ 0 }, NULL, 0, NULL, &group) == MLS_OK)
+  if (mls_group_join (in->dora, mls_buffer_slice (&message), (MlsSlice){ 0 },
+          NULL, 0, NULL, &group)
+      == MLS_OK)
     mls_group_free (group);
   mls_buffer_free (&secrets);
   mls_buffer_free (&message);

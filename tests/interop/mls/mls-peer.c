@@ -20,7 +20,8 @@
 #define MAX_PEOPLE 32
 #define MAX_LINE (1 << 23)
 
-typedef struct {
+typedef struct
+{
   Person person;
   uint64_t now;
   MlsKeyPackage *kp;
@@ -36,7 +37,8 @@ unhex (const char *text)
   size_t len = 0, room = strlen (text) / 2 + 1;
   uint8_t *out = malloc (room);
   if (strcmp (text, "-") != 0
-      && sodium_hex2bin (out, room, text, strlen (text), NULL, &len, NULL) != 0)
+      && sodium_hex2bin (out, room, text, strlen (text), NULL, &len, NULL)
+             != 0)
     exit (2);
   return mls_slice (out, len); /* lives as long as the process: a test */
 }
@@ -69,7 +71,8 @@ do_key_package (Member *m)
   mls_key_package_free (m->kp);
   m->kp = NULL;
   MlsResult result = mls_key_package_new (&client, &m->kp);
-  answer (result, result == MLS_OK ? mls_key_package_message (m->kp) : (MlsSlice){ 0 });
+  answer (result,
+      result == MLS_OK ? mls_key_package_message (m->kp) : (MlsSlice){ 0 });
 }
 
 static void
@@ -78,20 +81,30 @@ do_create (Member *m, const char *group_id)
   MlsClient client = person_client (&m->person);
   client.not_before = m->now - 3600;
   client.not_after = m->now + 86400;
-  answer (mls_group_create (&client, unhex (group_id), (MlsSlice){ 0 }, NULL, &m->group), (MlsSlice){ 0 });
+  answer (mls_group_create (
+              &client, unhex (group_id), (MlsSlice){ 0 }, NULL, &m->group),
+      (MlsSlice){ 0 });
 }
 
 static void
-do_commit (Member *m, bool path, bool public_message, char *adds, char *removes)
+do_commit (
+    Member *m, bool path, bool public_message, char *adds, char *removes)
 {
   MlsSlice add[16];
   uint32_t remove[16];
-  MlsCommitRequest request = { .add = add, .remove = remove, .pending = true, .path = path, .time = m->now, .grease = true,
+  MlsCommitRequest request = { .add = add,
+    .remove = remove,
+    .pending = true,
+    .path = path,
+    .time = m->now,
+    .grease = true,
     .handshake = { public_message, 256, { 0 } } };
   char *at;
-  for (char *item = strtok_r (adds, ",", &at); item && strcmp (item, "-") != 0; item = strtok_r (NULL, ",", &at))
+  for (char *item = strtok_r (adds, ",", &at); item && strcmp (item, "-") != 0;
+       item = strtok_r (NULL, ",", &at))
     add[request.n_add++] = unhex (item);
-  for (char *item = strtok_r (removes, ",", &at); item && strcmp (item, "-") != 0; item = strtok_r (NULL, ",", &at))
+  for (char *item = strtok_r (removes, ",", &at);
+       item && strcmp (item, "-") != 0; item = strtok_r (NULL, ",", &at))
     remove[request.n_remove++] = (uint32_t) strtoul (item, NULL, 10);
   mls_staged_free (m->own);
   m->own = NULL;
@@ -158,7 +171,8 @@ do_state (const Member *m)
     return;
   }
   const MlsEpoch *epoch = mls_group_epoch (m->group);
-  Secret *base_key = mls_epoch_export (epoch, "SFrame 1.0 Base Key", (MlsSlice){ 0 }, 32);
+  Secret *base_key =
+      mls_epoch_export (epoch, "SFrame 1.0 Base Key", (MlsSlice){ 0 }, 32);
   printf ("%llu ", (unsigned long long) mls_epoch_number (epoch));
   print_hex (mls_slice (mls_epoch_authenticator (epoch), 32), " ");
   print_hex (mls_slice (mls_epoch_tree_hash (epoch), 32), " ");
@@ -184,7 +198,9 @@ obey (char **word, int n)
   } else if (strcmp (word[0], "create") == 0 && n == 3) {
     do_create (m, word[2]);
   } else if (strcmp (word[0], "join") == 0 && n == 3) {
-    answer (mls_group_join (m->kp, unhex (word[2]), (MlsSlice){ 0 }, NULL, 0, NULL, &m->group), (MlsSlice){ 0 });
+    answer (mls_group_join (m->kp, unhex (word[2]), (MlsSlice){ 0 }, NULL, 0,
+                NULL, &m->group),
+        (MlsSlice){ 0 });
   } else if (strcmp (word[0], "commit") == 0 && n == 6) {
     do_commit (m, word[2][0] == '1', word[3][0] == '1', word[4], word[5]);
   } else if (strcmp (word[0], "merge") == 0) {
@@ -201,7 +217,8 @@ obey (char **word, int n)
     do_process (m, word[2]);
   } else if (strcmp (word[0], "send") == 0 && n == 3) {
     MlsBuffer message = { 0 };
-    MlsResult result = mls_group_protect (m->group, unhex (word[2]), (MlsSlice){ 0 }, 128, &message);
+    MlsResult result = mls_group_protect (
+        m->group, unhex (word[2]), (MlsSlice){ 0 }, 128, &message);
     answer (result, mls_buffer_slice (&message));
     mls_buffer_free (&message);
   } else if (strcmp (word[0], "state") == 0) {
@@ -220,7 +237,8 @@ main (void)
   while (fgets (line, sizeof line, stdin)) {
     char *word[8], *at;
     int n = 0;
-    for (char *w = strtok_r (line, " \n", &at); w && n < 8; w = strtok_r (NULL, " \n", &at))
+    for (char *w = strtok_r (line, " \n", &at); w && n < 8;
+         w = strtok_r (NULL, " \n", &at))
       word[n++] = w;
     if (n > 0)
       obey (word, n);
