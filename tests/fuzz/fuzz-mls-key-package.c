@@ -28,6 +28,8 @@ sign_anew (Insider *in, MlsSlice bytes, MlsBuffer *out)
   return true;
 }
 
+int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
+
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {

@@ -110,6 +110,8 @@ reencode_part (uint8_t what, MlsSlice bytes, MlsBuffer *out)
   compare (out, bytes);
 }
 
+int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
+
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {

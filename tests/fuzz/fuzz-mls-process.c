@@ -125,6 +125,8 @@ run_one (Insider *in, uint8_t operation, MlsSlice bytes)
   mls_buffer_free (&message);
 }
 
+int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
+
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {

@@ -43,6 +43,8 @@ use (MlsTree *tree)
     abort ();
 }
 
+int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
+
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {

@@ -113,5 +113,3 @@ insider_secrets (MlsBuffer *out)
   MlsGroupSecrets secrets = { .joiner_secret = { joiner, sizeof joiner } };
   mls_group_secrets_put (out, &secrets);
 }
-
-int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
