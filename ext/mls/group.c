@@ -152,6 +152,12 @@ mls_group_signer (const MlsGroup *group)
 }
 
 bool
+mls_group_offers_external_joins (const MlsGroup *group)
+{
+  return group->external_pub;
+}
+
+bool
 mls_group_is_closed (const MlsGroup *group)
 {
   return group->closed;

@@ -155,6 +155,9 @@ const MlsEpoch *mls_group_epoch (const MlsGroup *group);
 /* The leaf that signed the GroupInfo we joined by; our own for a group that we created. */
 uint32_t mls_group_signer (const MlsGroup *group);
 
+/* Whether the GroupInfo we joined by had an external_pub, with which others could join by themselves. */
+bool mls_group_offers_external_joins (const MlsGroup *group);
+
 /* Whether we were removed, or the group was reinitialized: then it takes and sends nothing more. */
 bool mls_group_is_closed (const MlsGroup *group);
 
@@ -285,8 +288,7 @@ typedef struct
   uint32_t committer; /* its leaf, in the new epoch for a new member */
   bool has_path;
   const MlsLeafNode *before; /* the committer's leaf; NULL for a new member */
-  const MlsLeafNode
-      *after; /* the same unless there is a path; NULL when we are removed */
+  const MlsLeafNode *after;  /* the same one unless there is a path */
   bool removes_us;
   bool reinitializes;
 } MlsCommitInfo;

@@ -86,6 +86,7 @@ struct MlsGroup
   MlsKeptPsk psks[MLS_MAX_PSKS];
   size_t n_psks;
   uint32_t signer;
+  bool external_pub; /* was in the GroupInfo we joined by */
   bool closed;
 };
 

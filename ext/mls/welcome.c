@@ -377,6 +377,9 @@ join (const MlsKeyPackage *kp, const Invitation *in, MlsSlice ratchet_tree,
                  epoch->confirmation_tag, MLS_HASH_LEN)
                  != 0))
     result = MLS_BAD_CONFIRMATION;
+  MlsSlice external_pub;
+  group->external_pub = mls_find_extension (
+      in->info.extensions, MLS_EXTENSION_EXTERNAL_PUB, &external_pub);
   group->signer = in->info.signer;
   return result;
 }

@@ -610,6 +610,7 @@ GST_START_TEST (a_member_that_lost_its_memory_is_replaced_in_one_commit)
   fail_unless_ok (mls_group_join (kp, mls_staged_welcome (staged),
       (MlsSlice){ 0 }, NULL, 0, NULL, &again));
   fail_unless_equals_int (mls_group_signer (again), 0);
+  fail_unless (!mls_group_offers_external_joins (again));
   fail_unless_ok (mls_group_merge (t.anna, staged, 0));
   same_epoch (t.anna, again);
   same_epoch (t.anna, t.bert);
