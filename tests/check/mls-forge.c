@@ -5,6 +5,8 @@
 #include "../fuzz/mls-insider.h"
 #include "pure.h"
 
+#include "ext/mls/tree_validation.h"
+
 #define fail_unless_result(call, want)                                        \
   G_STMT_START                                                                \
   {                                                                           \
@@ -339,6 +341,36 @@ GST_START_TEST (a_welcome_that_lies_is_refused)
 }
 GST_END_TEST
 
+/* 12.4.3.1: an unmerged leaf "represents a non-blank leaf node that is a descendant", and "every non-blank intermediate
+ * node … also has an entry for the leaf". */
+GST_START_TEST (unmerged_leaves_that_are_none_are_refused)
+{
+  static const struct
+  {
+    guint32 node, leaf;
+    MlsResult want;
+  } cases[] = {
+    { 3, 2, MLS_OK },            /* Carl at the root: nothing in between */
+    { 3, 3, MLS_INVALID_TREE },  /* a blank leaf */
+    { 3, 1, MLS_INVALID_TREE },  /* Bert, whom the node in between knows */
+    { 1, 2, MLS_INVALID_TREE },  /* not below that node */
+    { 3, 77, MLS_INVALID_TREE }, /* beyond the tree */
+  };
+  Insider *in = insider_new (7);
+  fail_unless (!mls_tree_is_blank (in->anna->epoch->tree, 1));
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    MlsTree *tree = mls_tree_copy (in->anna->epoch->tree);
+    guint8 key[32] = { 9 };
+    mls_tree_set_parent (tree, cases[i].node,
+        mls_parent_new (
+            mls_slice (key, 32), (MlsSlice){ 0 }, &cases[i].leaf, 1));
+    fail_unless_result (mls_tree_check_unmerged (tree), cases[i].want);
+    mls_tree_free (tree);
+  }
+  insider_free (in);
+}
+GST_END_TEST
+
 static Suite *
 mls_forge_suite (void)
 {
@@ -350,6 +382,7 @@ mls_forge_suite (void)
   tcase_add_test (tc, a_message_in_anothers_name_is_refused);
   tcase_add_test (tc, padding_that_is_not_zero_is_refused);
   tcase_add_loop_test (tc, a_welcome_that_lies_is_refused, 0, 7);
+  tcase_add_test (tc, unmerged_leaves_that_are_none_are_refused);
   return suite;
 }
 
