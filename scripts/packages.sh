@@ -8,7 +8,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
 # group | Debian package | what it is for | how to know that it is there without dpkg: a command, a pkg-config module
-#                                            (pc:NAME), a GStreamer element (gst:NAME)
+#                                            (pc:NAME), a header (h:NAME), a GStreamer element (gst:NAME)
 conclave_packages='
 build|build-essential|C compiler, with the sanitizers|cc
 build|meson|build system|meson
@@ -19,6 +19,7 @@ build|libgstreamer-plugins-base1.0-dev|GStreamer RTP, audio and video libraries|
 build|libsodium-dev|HMAC, ChaCha20-Poly1305, curves, guarded memory|pc:libsodium
 build|libgnutls28-dev|AES-GCM|pc:gnutls
 build|nettle-dev|AES-CTR|pc:nettle
+build|libunistring-dev|preparation of passwords (RFC 8265)|h:uninorm.h
 build|libsrtp2-dev|SRTP|pc:libsrtp2
 build|libnice-dev|ICE|pc:nice
 build|libjson-glib-dev|JSON of test vectors and signalling|pc:json-glib-1.0
@@ -31,6 +32,7 @@ test|gstreamer1.0-plugins-ugly|H.264 encoder of the round trips|gst:x264enc
 test|gstreamer1.0-libav|H.264 and H.265 decoders|gst:avdec_h264
 test|gstreamer1.0-nice|stock ICE elements, a peer in tests|gst:nicesrc
 test|nodejs|the independent SFrame peer of tests/interop, version 18 or newer|node
+test|openssl|keys in the examples of the documents|openssl
 test|valgrind|memory checks|valgrind
 '
 
@@ -44,6 +46,7 @@ conclave_works ()
 {
   case $1 in
     node) conclave_have_node ;;
+    h:*) printf '#include <%s>\n' "${1#h:}" | cc -E -x c - ;;
     pc:*) pkg-config --exists "${1#pc:}" ;;
     gst:*) gst-inspect-1.0 --exists "${1#gst:}" ;;
     *) command -v "$1" ;;

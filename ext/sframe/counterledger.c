@@ -99,6 +99,19 @@ counter_ledger_start (
   return TRUE;
 }
 
+guint64
+counter_ledger_find (CounterLedger *ledger, const KeyPrint *print)
+{
+  const Entry *entry = g_hash_table_lookup (ledger->entries, print);
+  return entry ? entry->next_ctr : 0;
+}
+
+gboolean
+key_print_equal (const KeyPrint *a, const KeyPrint *b)
+{
+  return equal_print (a, b);
+}
+
 void
 counter_ledger_retire (CounterLedger *ledger, const KeyPrint *print,
     guint64 next_ctr, gboolean spent)

@@ -1,4 +1,5 @@
-/* What an encoder remembers of every key it has used, so that a key that comes back goes on where it stopped.
+/* What an encoder, or a decoder, remembers of every key it has used, so that a key that comes back goes on where it
+ * stopped: no counter is sent twice, none is accepted twice.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
@@ -27,6 +28,11 @@ KeyPrint counter_ledger_print (
  * `first` is G_MAXUINT64 or the ledger has forgotten keys. False when the key is known to be spent. */
 gboolean counter_ledger_start (
     CounterLedger *ledger, const KeyPrint *print, guint64 first, guint64 *ctr);
+
+/* The next counter of a key that is known; 0 for one that is not. */
+guint64 counter_ledger_find (CounterLedger *ledger, const KeyPrint *print);
+
+gboolean key_print_equal (const KeyPrint *a, const KeyPrint *b);
 
 /* Remembers the next counter of a key that is put away. */
 void counter_ledger_retire (CounterLedger *ledger, const KeyPrint *print,

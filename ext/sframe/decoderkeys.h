@@ -63,18 +63,19 @@ void decoder_keys_free (DecoderKeys *keys);
 void decoder_keys_configure (
     DecoderKeys *keys, const DecoderKeysConfig *config);
 
-/* The base key of `kid`. Set again, the same key changes nothing, so that replay windows stay; another replaces it. FALSE
- * when it cannot be used. */
+/* The base key of `kid`. Set again, the same key changes nothing, wherever the ratchet is by now; another replaces it. A
+ * key that comes back accepts no counter up to the highest it has accepted before. FALSE when it cannot be used. */
 gboolean decoder_keys_set (DecoderKeys *keys, guint64 kid, Secret *base_key);
 
-/* Wipes the key of `kid`, with a ratchet all of its generation, and its replay windows. FALSE when there was none. */
+/* Wipes the key of `kid`, with a ratchet all of its generation. FALSE when there was none. */
 gboolean decoder_keys_remove (DecoderKeys *keys, guint64 kid);
 
 gboolean decoder_keys_have (DecoderKeys *keys, guint64 kid);
 guint decoder_keys_count (DecoderKeys *keys);
 
 /* Checks and decrypts a parsed SFrame to `out`, which has room for `in->len` bytes and may be the ciphertext's own place,
- * in->sframe + in->header_len. State changes only with authentic frames. */
+ * in->sframe + in->header_len, but not with a ratchet, when a frame may be tried twice. State changes only with authentic
+ * frames. */
 DecodeResult decoder_keys_decrypt (
     DecoderKeys *keys, const SFrameInput *in, guint8 *out, Decoded *decoded);
 

@@ -50,6 +50,23 @@ kid_set_has (KidSet *set, guint64 kid)
   return g_hash_table_contains (set->members, &kid);
 }
 
+gboolean
+kid_set_is_full (KidSet *set)
+{
+  return g_queue_get_length (&set->order) >= set->max;
+}
+
+void
+kid_set_remove (KidSet *set, guint64 kid)
+{
+  guint64 *member = NULL;
+  if (!g_hash_table_lookup_extended (
+          set->members, &kid, (gpointer *) &member, NULL))
+    return;
+  g_queue_remove (&set->order, member);
+  g_hash_table_remove (set->members, member);
+}
+
 void
 kid_set_clear (KidSet *set)
 {

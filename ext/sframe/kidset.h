@@ -16,6 +16,8 @@ void kid_set_free (KidSet *set);
 /* FALSE when `kid` was in the set already. */
 gboolean kid_set_add (KidSet *set, guint64 kid);
 gboolean kid_set_has (KidSet *set, guint64 kid);
+gboolean kid_set_is_full (KidSet *set);
+void kid_set_remove (KidSet *set, guint64 kid);
 void kid_set_clear (KidSet *set);
 
 G_END_DECLS

@@ -147,14 +147,14 @@ clear_key_source (KeySource *source)
 
 /* `where` says in a sentence where the key came from; the key itself is never told. */
 static Secret *
-check_length (Secret *key, const gchar *where, GError **error)
+check_length (Secret *key, gsize len, const gchar *where, GError **error)
 {
-  if (key && secret_len (key) >= SFRAME_MIN_BASE_KEY)
+  if (key && len >= SFRAME_MIN_BASE_KEY)
     return key;
   g_set_error (error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
       "%s has %" G_GSIZE_FORMAT
-      " bytes; a base key needs at least %d (make one with: openssl rand -hex 32)",
-      where, key ? secret_len (key) : 0, SFRAME_MIN_BASE_KEY);
+      " bytes; a base key has %d to %d (make one with: openssl rand -hex 32)",
+      where, len, SFRAME_MIN_BASE_KEY, SECRET_MAX);
   secret_unref (key);
   return NULL;
 }
@@ -173,7 +173,7 @@ read_key_source (const KeySource *source, GError **error)
     Secret *key = secret_from_text (
         (const char *) secret_bytes (source->text), secret_len (source->text));
     if (key)
-      return check_length (key, "The key in \"key\"", error);
+      return check_length (key, secret_len (key), "The key in \"key\"", error);
     g_set_error_literal (error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
         "The text in \"key\" is neither hexadecimal nor base64 (make a key with: openssl rand -hex 32)");
     return NULL;
@@ -184,7 +184,7 @@ read_key_source (const KeySource *source, GError **error)
     if (key) {
       g_autofree gchar *where =
           g_strdup_printf ("The key in the file \"%s\"", source->location);
-      return check_length (key, where, error);
+      return check_length (key, secret_len (key), where, error);
     }
     if (errno == EINVAL)
       g_set_error (error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
@@ -203,7 +203,7 @@ sframe_key_from_bytes (GBytes *bytes, GError **error)
 {
   gsize len = 0;
   gconstpointer data = bytes ? g_bytes_get_data (bytes, &len) : NULL;
-  return check_length (data ? secret_copy (data, len) : NULL,
+  return check_length (data ? secret_copy (data, len) : NULL, len,
       "The key given to \"set-key\"", error);
 }
 
@@ -267,6 +267,17 @@ sframe_submit_input (
   }
   trans->queued_buf = buffer;
   return GST_FLOW_OK;
+}
+
+gboolean
+sframe_answer_scheduling (GstPadDirection direction, GstQuery *query)
+{
+  if (direction != GST_PAD_SRC
+      || GST_QUERY_TYPE (query) != GST_QUERY_SCHEDULING)
+    return FALSE;
+  gst_query_set_scheduling (query, GST_SCHEDULING_FLAG_SEQUENTIAL, 1, -1, 0);
+  gst_query_add_scheduling_mode (query, GST_PAD_MODE_PUSH);
+  return TRUE;
 }
 
 gboolean
@@ -342,15 +353,10 @@ sframe_settings_clear (SFrameSettings *settings)
 static void
 set_metadata (SFrameSettings *settings, const gchar *text)
 {
-  gsize len = text ? strlen (text) : 0;
-
   g_clear_pointer (&settings->metadata, g_bytes_unref);
-  if (len > SFRAME_MAX_METADATA)
-    g_warning ("metadata of %" G_GSIZE_FORMAT
-               " bytes is longer than %d and was not set",
-        len, SFRAME_MAX_METADATA);
-  else if (len > 0)
-    settings->metadata = g_bytes_new (text, len);
+  if (text && *text)
+    settings->metadata = g_bytes_new (text, strlen (text));
+  g_atomic_int_set (&settings->source.fresh, TRUE); /* judged with the key */
 }
 
 gboolean
@@ -436,6 +442,8 @@ sframe_settings_load_key (
   g_atomic_int_set (&settings->source.fresh, FALSE);
   *kid = settings->kid;
   gboolean both = settings->per_ssrc_keys && settings->ratchet_bits > 0;
+  gsize metadata_len =
+      settings->metadata ? g_bytes_get_size (settings->metadata) : 0;
   KeySource source = { fresh ? secret_ref (settings->source.text) : NULL,
     fresh ? g_strdup (settings->source.location) : NULL, FALSE };
   GST_OBJECT_UNLOCK (element);
@@ -446,11 +454,21 @@ sframe_settings_load_key (
   if (both)
     g_set_error_literal (&error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
         "\"per-ssrc-keys\" and \"ratchet-bits\" cannot be used together: give new keys with \"set-key\" instead of ratcheting");
+  else if (metadata_len > SFRAME_MAX_METADATA)
+    g_set_error (&error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
+        "\"metadata\" has %" G_GSIZE_FORMAT " bytes; it may have %d",
+        metadata_len, SFRAME_MAX_METADATA);
   else
     *key = read_key_source (&source, &error);
   clear_key_source (&source);
-  if (!error)
+  if (!error) {
+    /* What the ratchet is to leave behind must not lie about here. */
+    GST_OBJECT_LOCK (element);
+    if (settings->ratchet_bits > 0)
+      g_clear_pointer (&settings->source.text, secret_unref);
+    GST_OBJECT_UNLOCK (element);
     return TRUE;
+  }
 
   /* Judged again the next time, whether or not it was changed. */
   GST_OBJECT_LOCK (element);

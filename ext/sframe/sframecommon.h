@@ -61,6 +61,9 @@ gboolean sframe_frame_extent (
 GstFlowReturn sframe_submit_input (
     GstBaseTransform *trans, gboolean is_discont, GstBuffer *buffer);
 
+/* Frames are pushed, never pulled: a byte range of them means nothing. TRUE when it answered the query. */
+gboolean sframe_answer_scheduling (GstPadDirection direction, GstQuery *query);
+
 /* The one memory of `buffer`, mapped; FALSE when it has none or several, or cannot be mapped. Cheaper than mapping the
  * buffer, which would also merge. */
 gboolean sframe_map_single (

@@ -39,7 +39,8 @@ GST_DEBUG_CATEGORY (sframedec_debug);
 #define DEFAULT_MAX_PENDING_BYTES (1024 * 1024)
 #define DEFAULT_KEYFRAME_INTERVAL (1 * GST_SECOND)
 
-#define MAX_HELD_EVENTS 64    /* behind caps that wait for the size of VP8 */
+#define MIN_ASK_INTERVAL                                                      \
+  10000 /* µs between two key-needed when so many KIDs were refused */
 #define MAX_REFUSED_KIDS 1024 /* KIDs for which key-needed had no answer */
 
 G_DEFINE_FINAL_TYPE (
@@ -113,6 +114,7 @@ load_settings (ConclaveSFrameDec *self)
 
   g_mutex_lock (&self->key_lock);
   decoder_keys_configure (self->keys, &config);
+  self->may_try_twice = config.ratchet_bits > 0;
   self->ssrc = ssrc;
   GBytes *old = self->aad;
   self->aad = g_steal_pointer (&aad);
@@ -170,40 +172,55 @@ conclave_sframe_dec_remove_key (ConclaveSFrameDec *self, guint64 kid)
 {
   g_mutex_lock (&self->key_lock);
   decoder_keys_remove (self->keys, kid);
+  kid_set_remove (self->refused, kid); /* it may be asked for again */
   g_mutex_unlock (&self->key_lock);
+}
+
+/* Whether the application is asked for a key. With the key lock held. */
+static gboolean
+may_ask (ConclaveSFrameDec *self, guint64 kid)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  if (kid_set_has (self->refused, kid) || decoder_keys_have (self->keys, kid))
+    return FALSE;
+  /* More KIDs than are remembered: somebody makes them up, and the application is not to be flooded too. */
+  if (kid_set_is_full (self->refused)
+      && now - self->last_ask < MIN_ASK_INTERVAL)
+    return FALSE;
+  self->last_ask = now;
+  return TRUE;
 }
 
 gboolean
 sframe_dec_ask_for_key (ConclaveSFrameDec *self, guint64 kid)
 {
   g_autoptr (GBytes) answer = NULL;
+  g_autoptr (GError) error = NULL;
   g_autoptr (Secret) key = NULL;
 
-  g_mutex_lock (&self->key_lock);
-  gboolean ask = !kid_set_has (self->refused, kid)
-                 && !decoder_keys_have (self->keys, kid);
-  if (ask)
-    kid_set_add (self->refused, kid);
-  g_mutex_unlock (&self->key_lock);
-  if (!ask
-      || !g_signal_has_handler_pending (
+  if (!g_signal_has_handler_pending (
           self, signals[SIGNAL_KEY_NEEDED], 0, FALSE))
+    return FALSE;
+  g_mutex_lock (&self->key_lock);
+  gboolean ask = may_ask (self, kid);
+  g_mutex_unlock (&self->key_lock);
+  if (!ask)
     return FALSE;
 
   g_signal_emit (self, signals[SIGNAL_KEY_NEEDED], 0, kid, &answer);
-  key = answer ? sframe_key_from_bytes (answer, NULL) : NULL;
-  if (answer && !key)
-    GST_ELEMENT_WARNING (self, LIBRARY, SETTINGS,
-        ("The key that \"key-needed\" gave for KID %" G_GUINT64_FORMAT
-         " is shorter than %d bytes.",
-            kid, SFRAME_MIN_BASE_KEY),
-        (NULL));
+  key = answer ? sframe_key_from_bytes (answer, &error) : NULL;
+  if (error)
+    GST_ELEMENT_WARNING (self, LIBRARY, SETTINGS, ("%s.", error->message),
+        ("answer of \"key-needed\" for KID %" G_GUINT64_FORMAT, kid));
 
   g_mutex_lock (&self->key_lock);
-  gboolean have = key && decoder_keys_set (self->keys, kid, key);
-  self->key_epoch += have;
-  /* It may also have called set-key. */
-  have |= decoder_keys_have (self->keys, kid);
+  if (key && decoder_keys_set (self->keys, kid, key))
+    self->key_epoch++;
+  gboolean have = decoder_keys_have (
+      self->keys, kid); /* it may also have called set-key */
+  if (!have)
+    kid_set_add (self->refused, kid);
   g_mutex_unlock (&self->key_lock);
   return have;
 }
@@ -232,6 +249,16 @@ lacks_vp8_size (const GstStructure *s)
          && !gst_structure_has_field (s, "width");
 }
 
+/* Muxers want a framerate too, as from the stock depayloader: 0/1 is variable. */
+static void
+set_vp8_size (GstCaps *caps, guint width, guint height)
+{
+  gst_caps_set_simple (caps, "width", G_TYPE_INT, (gint) width, "height",
+      G_TYPE_INT, (gint) height, NULL);
+  if (!gst_structure_has_field (gst_caps_get_structure (caps, 0), "framerate"))
+    gst_caps_set_simple (caps, "framerate", GST_TYPE_FRACTION, 0, 1, NULL);
+}
+
 static GstCaps *
 conclave_sframe_dec_transform_caps (GstBaseTransform *trans,
     GstPadDirection direction, GstCaps *caps, GstCaps *filter)
@@ -246,10 +273,7 @@ conclave_sframe_dec_transform_caps (GstBaseTransform *trans,
     GST_OBJECT_UNLOCK (self);
     if (width != 0 && gst_caps_is_fixed (result)
         && lacks_vp8_size (gst_caps_get_structure (result, 0)))
-      /* Muxers want a framerate, as from the stock depayloader: 0/1, variable. */
-      gst_caps_set_simple (result, "width", G_TYPE_INT, (gint) width, "height",
-          G_TYPE_INT, (gint) height, "framerate", GST_TYPE_FRACTION, 0, 1,
-          NULL);
+      set_vp8_size (result, width, height);
   } else {
     /* Which suite and SSRC it will be is not known here. */
     result =
@@ -336,6 +360,18 @@ learn_caps (ConclaveSFrameDec *self, GstCaps *caps)
   gst_structure_get_uint (s, FIELD_SSRC, &self->caps_ssrc);
 }
 
+/* TRUE when nothing but the SSRC differs from the caps before: then frames that wait go on waiting. */
+static gboolean
+remember_caps (ConclaveSFrameDec *self, GstCaps *caps)
+{
+  g_autoptr (GstCaps) bare = gst_caps_copy (caps);
+
+  gst_structure_remove_field (gst_caps_get_structure (bare, 0), FIELD_SSRC);
+  gboolean same = self->caps && gst_caps_is_strictly_equal (self->caps, bare);
+  gst_caps_replace (&self->caps, bare);
+  return same;
+}
+
 static gboolean
 take_caps (ConclaveSFrameDec *self, GstEvent *event)
 {
@@ -346,14 +382,14 @@ take_caps (ConclaveSFrameDec *self, GstEvent *event)
     gst_event_unref (event);
     return FALSE;
   }
-  sframe_dec_work_off_pending (
-      self, FALSE); /* under the caps that they came with */
-  sframe_dec_flush_pending (self);
+  if (!remember_caps (self, caps)) {
+    sframe_dec_work_off_pending (self, FALSE);
+    sframe_dec_flush_pending (self);
+  }
   learn_caps (self, caps);
 
   if (self->is_vp8_of_unknown_size && self->width == 0) {
-    sframe_dec_clear_held (self);
-    g_queue_push_tail (&self->held, event);
+    sframe_dec_hold (self, event);
     return TRUE;
   }
   return sframe_dec_chain_up_sink_event (self, event);
@@ -379,20 +415,21 @@ conclave_sframe_dec_sink_event (GstBaseTransform *trans, GstEvent *event)
       sframe_dec_send_held (self);
       sframe_dec_work_off_pending (self, TRUE);
       break;
+    case GST_EVENT_SEGMENT:
+      /* Frames that wait belong to the segment before. */
+      sframe_dec_work_off_pending (self, TRUE);
+      break;
     case GST_EVENT_FLUSH_STOP:
       sframe_dec_flush_pending (self);
-      break;
+      sframe_dec_flush_held (self);
+      return sframe_dec_chain_up_sink_event (self, event);
     default:
-      /* Nothing serialized may overtake caps that wait for their size. What
-       * is about time, or comes without end, is not worth keeping. */
-      if (!GST_EVENT_IS_SERIALIZED (event) || g_queue_is_empty (&self->held))
-        break;
-      if (GST_EVENT_TYPE (event) == GST_EVENT_GAP
-          || g_queue_get_length (&self->held) >= MAX_HELD_EVENTS)
-        gst_event_unref (event);
-      else
-        g_queue_push_tail (&self->held, event);
-      return TRUE;
+      break;
+  }
+  /* Nothing serialized may overtake caps that wait for their size. */
+  if (GST_EVENT_IS_SERIALIZED (event) && !g_queue_is_empty (&self->held)) {
+    sframe_dec_hold (self, event);
+    return TRUE;
   }
   return sframe_dec_chain_up_sink_event (self, event);
 }
@@ -409,6 +446,15 @@ conclave_sframe_dec_propose_allocation (
     GstBaseTransform *trans, GstQuery *decide, GstQuery *query)
 {
   return TRUE;
+}
+
+static gboolean
+conclave_sframe_dec_query (
+    GstBaseTransform *trans, GstPadDirection direction, GstQuery *query)
+{
+  return sframe_answer_scheduling (direction, query)
+         || GST_BASE_TRANSFORM_CLASS (conclave_sframe_dec_parent_class)
+                ->query (trans, direction, query);
 }
 
 /* --- States --- */
@@ -640,6 +686,17 @@ install_properties (GObjectClass *klass)
           GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 }
 
+/* The first handler that has the key ends the search; one that has none does not. */
+static gboolean
+first_answer_wins (GSignalInvocationHint *hint, GValue *result,
+    const GValue *answer, gpointer unused)
+{
+  if (!g_value_get_boxed (answer))
+    return TRUE;
+  g_value_copy (answer, result);
+  return FALSE;
+}
+
 static void
 install_signals (ConclaveSFrameDecClass *klass)
 {
@@ -657,8 +714,7 @@ install_signals (ConclaveSFrameDecClass *klass)
    */
   signals[SIGNAL_KEY_NEEDED] =
       g_signal_new ("key-needed", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST,
-          0, g_signal_accumulator_first_wins, NULL, NULL, G_TYPE_BYTES, 1,
-          G_TYPE_UINT64);
+          0, first_answer_wins, NULL, NULL, G_TYPE_BYTES, 1, G_TYPE_UINT64);
 
   /**
    * ConclaveSFrameDec::set-key:
@@ -681,7 +737,8 @@ install_signals (ConclaveSFrameDecClass *klass)
    * @self: the element
    * @kid: the KID
    *
-   * Wipes the key of a KID and its replay window. From any thread.
+   * Wipes the key of a KID; key-needed may ask for it again. What it has
+   * accepted is remembered, should the same key be set again. From any thread.
    *
    * Since: 0.1
    */
@@ -723,6 +780,7 @@ conclave_sframe_dec_class_init (ConclaveSFrameDecClass *klass)
   trans_class->decide_allocation = conclave_sframe_dec_no_allocation;
   trans_class->submit_input_buffer = sframe_submit_input;
   trans_class->generate_output = conclave_sframe_dec_generate_output;
+  trans_class->query = conclave_sframe_dec_query;
   trans_class->start = conclave_sframe_dec_start;
   trans_class->stop = conclave_sframe_dec_stop;
 }

@@ -13,6 +13,8 @@
 
 G_BEGIN_DECLS
 
+#define MAX_HELD_EVENTS 64 /* behind caps that wait for the size of VP8 */
+
 #define CONCLAVE_TYPE_SFRAME_DEC (conclave_sframe_dec_get_type ())
 G_DECLARE_FINAL_TYPE (ConclaveSFrameDec, conclave_sframe_dec, CONCLAVE,
     SFRAME_DEC, GstBaseTransform)
@@ -30,11 +32,21 @@ enum
 
 extern const gchar *const sframe_dec_fate_names[N_FATES];
 
+/* Kinds of warnings, each with KIDs of its own. */
+enum
+{
+  WARNED_UNKNOWN,
+  WARNED_UNAUTHENTIC,
+  WARNED_REPLAYED,
+  N_WARNED
+};
+
 /* A frame that waits for its key. */
 typedef struct
 {
   GstBuffer *buffer;
   gint64 arrived; /* monotonic time in µs */
+  guint32 ssrc;   /* of the caps it came with */
 } Pending;
 
 struct _ConclaveSFrameDec
@@ -63,6 +75,8 @@ struct _ConclaveSFrameDec
   guint n_pending;
   guint key_epoch; /* grows with each key that is set */
   guint failures;  /* frames in a row without one success */
+  guint replays;   /* replayed frames, without one success */
+  gint64 last_ask; /* monotonic time in µs, of the last key-needed */
 
   /* stream lock */
   FramePool *pool;
@@ -76,8 +90,11 @@ struct _ConclaveSFrameDec
       held; /* events that wait behind caps for the size of the first VP8 keyframe */
   guint width, height; /* of VP8; 0 until known. Written with the object
                           lock too, under which caps queries read it */
-  KidSet *warned;
-  guint n_warned;
+  KidSet *warned[N_WARNED];
+  guint n_warned[N_WARNED];
+  gboolean is_discont;    /* a frame was dropped since the last one went out */
+  gboolean may_try_twice; /* there is a ratchet */
+  GstCaps *caps;          /* of the sink pad, without the SSRC; or NULL */
   gboolean lost; /* a frame was dropped since a keyframe was last asked for */
   gint64 last_request; /* monotonic time in µs; 0: never */
 };
@@ -103,6 +120,12 @@ void sframe_dec_flush_pending (ConclaveSFrameDec *self);
 /* Sends the events that waited for the size of VP8 pictures. FALSE when downstream refuses the caps. */
 gboolean sframe_dec_send_held (ConclaveSFrameDec *self);
 void sframe_dec_clear_held (ConclaveSFrameDec *self);
+
+/* Lets a serialized event wait behind the caps that wait. Takes it. */
+void sframe_dec_hold (ConclaveSFrameDec *self, GstEvent *event);
+
+/* Forgets what a flush makes void. */
+void sframe_dec_flush_held (ConclaveSFrameDec *self);
 
 /* The parent class's handler. */
 gboolean sframe_dec_chain_up_sink_event (

@@ -11,7 +11,12 @@ GST_DEBUG_CATEGORY_EXTERN (sframedec_debug);
 #define GST_CAT_DEFAULT sframedec_debug
 
 #define MAX_WARNED_KIDS                                                       \
-  64 /* KIDs that a warning on the bus was about; after so many there are no more */
+  64 /* of each kind, on the bus; after so many there are no more */
+#define REPLAYS_UNTIL_WARNING                                                 \
+  50 /* in a row: a few are the network's duplicates */
+
+/* What a waiting frame costs beside its bytes: buffer, memory and list node, generously. */
+#define PENDING_OVERHEAD 512
 
 const gchar *const sframe_dec_fate_names[N_FATES] = {
   [DECODE_OK] = "decrypted",
@@ -54,31 +59,42 @@ request_keyframe (ConclaveSFrameDec *self)
           GST_CLOCK_TIME_NONE, TRUE, 0));
 }
 
-/* The first failure of a KID, told to people: a wrong key must not look like silence. */
+/* The first failure of a KID, told to people: a wrong key must not look like silence. Strangers' KIDs have warnings of
+ * their own, so that they cannot use up those of KIDs that have a key. */
 static void
 warn_of_kid (ConclaveSFrameDec *self, guint fate, guint64 kid)
 {
-  if (self->n_warned >= MAX_WARNED_KIDS || !kid_set_add (self->warned, kid))
+  guint which = fate == DECODE_UNKNOWN_KID ? WARNED_UNKNOWN
+                : fate == DECODE_REPLAYED  ? WARNED_REPLAYED
+                                           : WARNED_UNAUTHENTIC;
+
+  if (self->n_warned[which] >= MAX_WARNED_KIDS
+      || !kid_set_add (self->warned[which], kid))
     return;
-  self->n_warned++;
-  if (fate == DECODE_UNKNOWN_KID)
+  self->n_warned[which]++;
+  const gchar *last = self->n_warned[which] == MAX_WARNED_KIDS
+                          ? "there will be no more warnings of this kind"
+                          : "";
+  if (which == WARNED_UNKNOWN)
     GST_ELEMENT_WARNING (self, STREAM, DECRYPT_NOKEY,
         ("There is no key for KID %" G_GUINT64_FORMAT
-         ": its frames are dropped. Set \"kid\" and \"key-location\", or call "
-         "\"set-key\".",
+         ": its frames are dropped. Set \"kid\" and \"key-location\", or call \"set-key\".",
             kid),
-        ("%s", self->n_warned == MAX_WARNED_KIDS
-                   ? "there will be no more warnings"
-                   : ""));
+        ("%s", last));
+  else if (which == WARNED_REPLAYED)
+    GST_ELEMENT_WARNING (self, STREAM, DECRYPT,
+        ("The last %d frames of KID %" G_GUINT64_FORMAT
+         " are authentic, but older than frames received before: somebody replays them, or the sender was restarted with "
+         "the same key. Then give both sides a new key, or restart this element too.",
+            REPLAYS_UNTIL_WARNING, kid),
+        ("%s", last));
   else
     GST_ELEMENT_WARNING (self, STREAM, DECRYPT,
         ("A frame of KID %" G_GUINT64_FORMAT
-         " is not authentic: the key is wrong, or \"cipher-suite\", \"metadata\", "
-         "\"ratchet-bits\" or \"per-ssrc-keys\" differ from the sender's, or somebody changed it on the way.",
+         " is not authentic: the key is wrong, or \"cipher-suite\", \"metadata\", \"ratchet-bits\" or \"per-ssrc-keys\" "
+         "differ from the sender's, or somebody changed it on the way.",
             kid),
-        ("%s", self->n_warned == MAX_WARNED_KIDS
-                   ? "there will be no more warnings"
-                   : ""));
+        ("%s", last));
 }
 
 /* Counts a frame that ends here. GST_FLOW_ERROR when it was one too many. */
@@ -86,19 +102,24 @@ static GstFlowReturn
 drop_frame (ConclaveSFrameDec *self, guint fate, guint64 kid)
 {
   gboolean fails = fate == DECODE_UNAUTHENTIC || fate == DECODE_UNKNOWN_KID
-                   || fate == DECODE_TRUNCATED || fate == DECODE_NOT_MINIMAL;
+                   || fate == DECODE_TRUNCATED || fate == DECODE_NOT_MINIMAL
+                   || fate == DECODE_REPLAYED;
 
   g_mutex_lock (&self->key_lock);
   guint limit = self->error_after;
   self->n_fates[fate]++;
   self->failures += fails;
   guint failures = self->failures;
+  self->replays = fate == DECODE_REPLAYED ? self->replays + 1 : self->replays;
+  guint replays = self->replays;
   g_mutex_unlock (&self->key_lock);
   GST_DEBUG_OBJECT (self, "dropped a frame of KID %" G_GUINT64_FORMAT ": %s",
       kid, sframe_dec_fate_names[fate]);
 
-  if (fate == DECODE_UNAUTHENTIC || fate == DECODE_UNKNOWN_KID)
+  if (fate == DECODE_UNAUTHENTIC || fate == DECODE_UNKNOWN_KID
+      || (fate == DECODE_REPLAYED && replays == REPLAYS_UNTIL_WARNING))
     warn_of_kid (self, fate, kid);
+  self->is_discont = TRUE;
   /* A replay is no loss, and what others send is none of ours. */
   if (fate != DECODE_REPLAYED && fate != DROP_WRONG_SENDER) {
     self->lost = TRUE;
@@ -109,8 +130,7 @@ drop_frame (ConclaveSFrameDec *self, guint fate, guint64 kid)
     return GST_BASE_TRANSFORM_FLOW_DROPPED;
   GST_ELEMENT_ERROR (self, STREAM, DECRYPT,
       ("None of the last %u frames could be decrypted (\"error-after\"). The last one, of KID %" G_GUINT64_FORMAT
-       ": %s. "
-       "Check the key and \"cipher-suite\".",
+       ": %s. Check the key and \"cipher-suite\".",
           failures, kid, sframe_dec_fate_names[fate]),
       (NULL));
   return GST_FLOW_ERROR;
@@ -160,7 +180,7 @@ decrypt_to (ConclaveSFrameDec *self, GstBuffer *in, const FrameExtent *extent,
   if (fate == DECODE_OK) {
     self->n_fates[DECODE_OK]++;
     self->n_jumps += decoded.jump;
-    self->failures = 0;
+    self->failures = self->replays = 0;
   }
   g_mutex_unlock (&self->key_lock);
 
@@ -209,7 +229,44 @@ sframe_dec_clear_held (ConclaveSFrameDec *self)
   g_queue_clear_full (&self->held, (GDestroyNotify) gst_event_unref);
 }
 
-/* Sends the events that waited for the size, caps first: they are queued in the order they came. */
+void
+sframe_dec_hold (ConclaveSFrameDec *self, GstEvent *event)
+{
+  GstEventType type = GST_EVENT_TYPE (event);
+
+  /* Of what is sticky the newest counts, in the place of the one before. */
+  for (GList *l =
+           GST_EVENT_IS_STICKY (event) && !(type & GST_EVENT_TYPE_STICKY_MULTI)
+               ? self->held.head
+               : NULL;
+       l; l = l->next) {
+    if (GST_EVENT_TYPE (l->data) == type) {
+      gst_event_unref (l->data);
+      l->data = event;
+      return;
+    }
+  }
+  /* What is about time, or comes without end, is not worth keeping. */
+  if (type == GST_EVENT_GAP
+      || g_queue_get_length (&self->held) >= MAX_HELD_EVENTS)
+    gst_event_unref (event);
+  else
+    g_queue_push_tail (&self->held, event);
+}
+
+void
+sframe_dec_flush_held (ConclaveSFrameDec *self)
+{
+  for (GList *l = self->held.head, *next; l; l = next) {
+    next = l->next;
+    if (GST_EVENT_TYPE (l->data) == GST_EVENT_CAPS
+        || GST_EVENT_TYPE (l->data) == GST_EVENT_TAG)
+      continue;
+    gst_event_unref (l->data);
+    g_queue_delete_link (&self->held, l);
+  }
+}
+
 gboolean
 sframe_dec_send_held (ConclaveSFrameDec *self)
 {
@@ -240,7 +297,6 @@ inspect_vp8 (ConclaveSFrameDec *self, GstBuffer *frame, GstFlowReturn *flow)
   if (width == self->width && height == self->height)
     return TRUE;
 
-  gboolean was_known = self->width != 0;
   GST_OBJECT_LOCK (self);
   self->width = width;
   self->height = height;
@@ -249,7 +305,7 @@ inspect_vp8 (ConclaveSFrameDec *self, GstBuffer *frame, GstFlowReturn *flow)
   if (!g_queue_is_empty (&self->held)) {
     if (!sframe_dec_send_held (self))
       *flow = GST_FLOW_NOT_NEGOTIATED;
-  } else if (was_known) {
+  } else if (gst_pad_has_current_caps (GST_BASE_TRANSFORM_SRC_PAD (self))) {
     g_autoptr (GstCaps) caps =
         gst_pad_get_current_caps (GST_BASE_TRANSFORM_SRC_PAD (self));
     caps = gst_caps_make_writable (
@@ -286,6 +342,8 @@ process (
     return drop_frame (self, fate, kid);
 
   sframe_copy_metadata (*out, in);
+  if (self->is_discont)
+    GST_BUFFER_FLAG_SET (*out, GST_BUFFER_FLAG_DISCONT);
   if (self->is_vp8_of_unknown_size && !inspect_vp8 (self, *out, &flow)) {
     gst_clear_buffer (out);
     g_mutex_lock (&self->key_lock);
@@ -293,6 +351,7 @@ process (
     g_mutex_unlock (&self->key_lock);
     return drop_frame (self, DROP_WAITING_KEYFRAME, kid);
   }
+  self->is_discont = FALSE;
   if (flow != GST_FLOW_OK)
     gst_clear_buffer (out);
   request_keyframe (self);
@@ -314,12 +373,18 @@ free_pending (Pending *pending)
   g_free (pending);
 }
 
+static gsize
+cost_of (GstBuffer *buffer)
+{
+  return gst_buffer_get_size (buffer) + PENDING_OVERHEAD;
+}
+
 /* Takes the frame that has waited longest. */
 static Pending *
 pop_pending (ConclaveSFrameDec *self)
 {
   Pending *pending = g_queue_pop_head (&self->pending);
-  self->pending_bytes -= gst_buffer_get_size (pending->buffer);
+  self->pending_bytes -= cost_of (pending->buffer);
   count_pending (self);
   return pending;
 }
@@ -327,26 +392,28 @@ pop_pending (ConclaveSFrameDec *self)
 static void
 push_pending (ConclaveSFrameDec *self, Pending *pending)
 {
-  self->pending_bytes += gst_buffer_get_size (pending->buffer);
+  self->pending_bytes += cost_of (pending->buffer);
   g_queue_push_tail (&self->pending, pending);
   count_pending (self);
 }
 
-/* Keeps a frame until its key comes, if there is room. */
+/* Keeps a frame until its key comes, if there is room. A copy, since a few bytes may hold on to the memory of a whole
+ * packet. */
 static gboolean
 let_wait (ConclaveSFrameDec *self, GstBuffer *in)
 {
-  gsize size = gst_buffer_get_size (in);
+  gsize cost = cost_of (in);
 
   GST_OBJECT_LOCK (self);
-  gboolean fits = self->pending_time > 0 && size <= self->max_pending_bytes
-                  && self->pending_bytes <= self->max_pending_bytes - size;
+  gboolean fits = self->pending_time > 0 && cost <= self->max_pending_bytes
+                  && self->pending_bytes <= self->max_pending_bytes - cost;
   GST_OBJECT_UNLOCK (self);
   if (!fits)
     return FALSE;
 
   Pending *pending = g_new (Pending, 1);
-  *pending = (Pending){ gst_buffer_ref (in), g_get_monotonic_time () };
+  *pending = (Pending){ gst_buffer_copy_deep (in), g_get_monotonic_time (),
+    self->caps_ssrc };
   push_pending (self, pending);
   return TRUE;
 }
@@ -378,7 +445,10 @@ sframe_dec_work_off_pending (ConclaveSFrameDec *self, gboolean last_chance)
     if (may_wait && !new_keys)
       break;
     Pending *pending = pop_pending (self);
+    guint32 caps_ssrc = self->caps_ssrc;
+    self->caps_ssrc = pending->ssrc;
     flow = process (self, pending->buffer, &out, may_wait ? &waits : NULL);
+    self->caps_ssrc = caps_ssrc;
     if (waits)
       push_pending (self, pending);
     else
@@ -407,16 +477,25 @@ sframe_dec_flush_pending (ConclaveSFrameDec *self)
 GstFlowReturn
 sframe_dec_take_frame (ConclaveSFrameDec *self, GstBuffer *in, GstBuffer **out)
 {
+  GstFlowReturn flow;
   gboolean waits = FALSE;
 
   atomic_fetch_add_explicit (&self->n_received, 1, memory_order_relaxed);
-  if (!g_queue_is_empty (&self->pending)) {
-    GstFlowReturn flow = sframe_dec_work_off_pending (self, FALSE);
-    if (flow != GST_FLOW_OK)
-      return flow;
+  if (!g_queue_is_empty (&self->pending)
+      && (flow = sframe_dec_work_off_pending (self, FALSE)) != GST_FLOW_OK) {
+    g_mutex_lock (&self->key_lock);
+    self->n_fates[DROP_FLUSHED]++;
+    g_mutex_unlock (&self->key_lock);
+    return flow;
   }
 
-  GstFlowReturn flow = process (self, in, out, &waits);
+  flow = process (self, in, out, &waits);
+  /* The key that decrypted it may have come just now, and others wait for it in front. */
+  if (*out && !g_queue_is_empty (&self->pending)) {
+    flow = sframe_dec_work_off_pending (self, FALSE);
+    if (flow != GST_FLOW_OK)
+      gst_clear_buffer (out);
+  }
   if (!waits)
     return flow;
   if (let_wait (self, in))
@@ -428,12 +507,14 @@ void
 sframe_dec_start_frames (ConclaveSFrameDec *self)
 {
   self->pool = frame_pool_new ();
-  self->warned = kid_set_new (MAX_WARNED_KIDS);
-  self->n_warned = 0;
+  for (guint i = 0; i < N_WARNED; i++) {
+    self->warned[i] = kid_set_new (MAX_WARNED_KIDS);
+    self->n_warned[i] = 0;
+  }
   GST_OBJECT_LOCK (self);
   self->width = self->height = 0;
   GST_OBJECT_UNLOCK (self);
-  self->lost = FALSE;
+  self->lost = self->is_discont = FALSE;
   self->last_request = 0;
 }
 
@@ -442,6 +523,8 @@ sframe_dec_stop_frames (ConclaveSFrameDec *self)
 {
   sframe_dec_flush_pending (self);
   sframe_dec_clear_held (self);
-  g_clear_pointer (&self->warned, kid_set_free);
+  for (guint i = 0; i < N_WARNED; i++)
+    g_clear_pointer (&self->warned[i], kid_set_free);
   g_clear_pointer (&self->pool, frame_pool_free);
+  gst_clear_caps (&self->caps);
 }

@@ -48,7 +48,10 @@ typedef struct
   guint64 kid;
   Secret *base_key;
   guint32 ssrc; /* that `key` is derived for, where keys are per SSRC */
-  KeyPrint print;
+  guint64
+      first_kid; /* as set, wherever the ratchet is by now; and its key's print: the key itself is gone with the first step */
+  KeyPrint first;
+  KeyPrint print; /* of `key` */
   SFrameKey *key; /* NULL: none yet for the SSRC */
 } SendingKey;
 
@@ -155,17 +158,20 @@ drop_base_key (ConclaveSFrameEnc *self)
   g_clear_pointer (&self->sending.base_key, secret_unref);
 }
 
+/* A key that is in use already, ratcheted or not, changes nothing when it is set again. */
 static void
 use_base_key (ConclaveSFrameEnc *self, guint64 kid, Secret *base_key)
 {
   SendingKey *sending = &self->sending;
+  KeyPrint print = counter_ledger_print (self->ledger, 0, kid, base_key);
 
   self->was_keyed = TRUE;
-  if (sending->base_key && sending->kid == kid
-      && secret_equal (sending->base_key, base_key))
+  if (sending->base_key && sending->first_kid == kid
+      && key_print_equal (&sending->first, &print))
     return;
   drop_base_key (self);
-  sending->kid = kid;
+  sending->kid = sending->first_kid = kid;
+  sending->first = print;
   sending->base_key = secret_ref (base_key);
 }
 
@@ -240,6 +246,9 @@ conclave_sframe_enc_ratchet (ConclaveSFrameEnc *self)
 {
   SendingKey *sending = &self->sending;
 
+  /* Suite and key may still be as they were set, before the first frame. */
+  if (!load_settings (self))
+    return;
   GST_OBJECT_LOCK (self);
   guint bits = self->settings.ratchet_bits;
   GST_OBJECT_UNLOCK (self);
@@ -250,15 +259,19 @@ conclave_sframe_enc_ratchet (ConclaveSFrameEnc *self)
   }
 
   g_mutex_lock (&self->key_lock);
-  if (sending->base_key) {
-    guint64 mask = (G_GUINT64_CONSTANT (1) << bits) - 1;
-    g_autoptr (Secret) next =
-        sframe_ratchet (self->running_suite, sending->base_key);
-    if (next)
-      use_base_key (
-          self, (sending->kid & ~mask) | ((sending->kid + 1) & mask), next);
+  guint64 mask = (G_GUINT64_CONSTANT (1) << bits) - 1;
+  Secret *next = sending->base_key
+                     ? sframe_ratchet (self->running_suite, sending->base_key)
+                     : NULL;
+  if (next) {
+    drop_base_key (self);
+    sending->kid = (sending->kid & ~mask) | ((sending->kid + 1) & mask);
+    sending->base_key = next;
   }
   g_mutex_unlock (&self->key_lock);
+  if (!next)
+    GST_ELEMENT_WARNING (self, LIBRARY, SETTINGS,
+        ("Cannot ratchet the key: there is none."), (NULL));
 }
 
 /* --- Frames --- */
@@ -443,8 +456,14 @@ conclave_sframe_enc_generate_output (GstBaseTransform *trans, GstBuffer **out)
   *out = encrypt (self, in, &extent, &outcome);
   if (!*out)
     return refuse_frame (self, &outcome);
-  self->warned_no_key = FALSE;
   sframe_copy_metadata (*out, in);
+  /* The counter shows no gap where frames had no key: nobody but us can ask
+   * for a frame that decoders can start from. */
+  if (self->warned_no_key)
+    gst_pad_push_event (GST_BASE_TRANSFORM_SINK_PAD (trans),
+        gst_video_event_new_upstream_force_key_unit (
+            GST_CLOCK_TIME_NONE, TRUE, 0));
+  self->warned_no_key = FALSE;
   return GST_FLOW_OK;
 }
 
@@ -563,6 +582,15 @@ conclave_sframe_enc_decide_allocation (
     GstBaseTransform *trans, GstQuery *query)
 {
   return TRUE;
+}
+
+static gboolean
+conclave_sframe_enc_query (
+    GstBaseTransform *trans, GstPadDirection direction, GstQuery *query)
+{
+  return sframe_answer_scheduling (direction, query)
+         || GST_BASE_TRANSFORM_CLASS (conclave_sframe_enc_parent_class)
+                ->query (trans, direction, query);
 }
 
 /* --- States --- */
@@ -795,6 +823,7 @@ conclave_sframe_enc_class_init (ConclaveSFrameEncClass *klass)
   trans_class->decide_allocation = conclave_sframe_enc_decide_allocation;
   trans_class->submit_input_buffer = sframe_submit_input;
   trans_class->generate_output = conclave_sframe_enc_generate_output;
+  trans_class->query = conclave_sframe_enc_query;
   trans_class->start = conclave_sframe_enc_start;
   trans_class->stop = conclave_sframe_enc_stop;
 }

@@ -60,11 +60,51 @@ aead_nonce_len (AeadAlgorithm algorithm)
   return algorithms[algorithm].nonce_len;
 }
 
+static void
+drop_handles (Aead *aead)
+{
+  if (aead->gcm)
+    gnutls_aead_cipher_deinit (aead->gcm);
+  if (aead->mac)
+    gnutls_hmac_deinit (aead->mac, NULL);
+  aead->gcm = NULL;
+  aead->mac = NULL;
+}
+
+bool
+aead_rekey (Aead *aead, const uint8_t *key)
+{
+  AeadAlgorithm algorithm = aead->algorithm;
+  size_t cipher_key_len = algorithms[algorithm].cipher_key_len;
+
+  drop_handles (aead);
+  if (is_gcm (algorithm)) {
+    /* GnuTLS copies the key; its type is not const by oversight. */
+    gnutls_datum_t k = { (unsigned char *) (uintptr_t) key,
+      (unsigned) cipher_key_len };
+    return gnutls_aead_cipher_init (&aead->gcm,
+               (gnutls_cipher_algorithm_t) algorithms[algorithm].gnutls, &k)
+           == 0;
+  }
+  if (is_ctr_hmac (algorithm)) {
+    if (algorithm == AEAD_AES_128_CTR_HMAC_SHA256)
+      aes128_set_encrypt_key (&aead->key.aes128, key);
+    else
+      aes256_set_encrypt_key (&aead->key.aes256, key);
+    return gnutls_hmac_init (&aead->mac,
+               (gnutls_mac_algorithm_t) algorithms[algorithm].gnutls,
+               key + cipher_key_len,
+               algorithms[algorithm].key_len - cipher_key_len)
+           == 0;
+  }
+  memcpy (aead->key.chacha, key, sizeof aead->key.chacha);
+  return true;
+}
+
 Aead *
 aead_new (AeadAlgorithm algorithm, const uint8_t *key, size_t tag_len)
 {
-  size_t max = algorithms[algorithm].max_tag_len,
-         cipher_key_len = algorithms[algorithm].cipher_key_len;
+  size_t max = algorithms[algorithm].max_tag_len;
   if (is_ctr_hmac (algorithm) ? tag_len < 4 || tag_len > max : tag_len != max)
     return NULL;
 
@@ -74,29 +114,7 @@ aead_new (AeadAlgorithm algorithm, const uint8_t *key, size_t tag_len)
   memset (aead, 0, sizeof *aead);
   aead->algorithm = algorithm;
   aead->tag_len = tag_len;
-
-  bool ok = true;
-  if (is_gcm (algorithm)) {
-    /* GnuTLS copies the key; its type is not const by oversight. */
-    gnutls_datum_t k = { (unsigned char *) (uintptr_t) key,
-      (unsigned) cipher_key_len };
-    ok = gnutls_aead_cipher_init (&aead->gcm,
-             (gnutls_cipher_algorithm_t) algorithms[algorithm].gnutls, &k)
-         == 0;
-  } else if (is_ctr_hmac (algorithm)) {
-    if (algorithm == AEAD_AES_128_CTR_HMAC_SHA256)
-      aes128_set_encrypt_key (&aead->key.aes128, key);
-    else
-      aes256_set_encrypt_key (&aead->key.aes256, key);
-    ok = gnutls_hmac_init (&aead->mac,
-             (gnutls_mac_algorithm_t) algorithms[algorithm].gnutls,
-             key + cipher_key_len,
-             algorithms[algorithm].key_len - cipher_key_len)
-         == 0;
-  } else {
-    memcpy (aead->key.chacha, key, sizeof aead->key.chacha);
-  }
-  if (!ok) {
+  if (!aead_rekey (aead, key)) {
     aead_free (aead);
     return NULL;
   }
@@ -108,10 +126,7 @@ aead_free (Aead *aead)
 {
   if (!aead)
     return;
-  if (aead->gcm)
-    gnutls_aead_cipher_deinit (aead->gcm);
-  if (aead->mac)
-    gnutls_hmac_deinit (aead->mac, NULL);
+  drop_handles (aead);
   sodium_free (aead); /* wipes */
 }
 

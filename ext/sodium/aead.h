@@ -35,6 +35,11 @@ size_t aead_nonce_len (AeadAlgorithm algorithm);
  * hash's length for CTR-HMAC. NULL for another length or when memory is short. */
 Aead *aead_new (AeadAlgorithm algorithm, const uint8_t *key, size_t tag_len);
 
+/* Another key of aead_key_len() bytes in the same context, algorithm and tag length unchanged: cheaper than a new one,
+ * whose guarded memory costs several system calls. False when the library refuses: then the context can only be freed
+ * or keyed again. */
+bool aead_rekey (Aead *aead, const uint8_t *key);
+
 /* Wipes the key. Takes NULL. */
 void aead_free (Aead *aead);
 

@@ -6,9 +6,11 @@
 #include <sodium.h>
 
 #define TAG_LEN 16
+#define GCM_NONCE_LEN 12
 
+/* A handle of GnuTLS's, which keeps a copy of the key until gnutls_aead_cipher_deinit() wipes it. */
 static bool
-start_gcm (
+open_gcm (
     AeadAlgorithm algorithm, const uint8_t *key, gnutls_aead_cipher_hd_t *gcm)
 {
   /* GnuTLS copies the key; its type is not const by oversight. */
@@ -27,9 +29,18 @@ aead_seal_once (AeadAlgorithm algorithm, const uint8_t *key,
     size_t len, uint8_t *out)
 {
   gnutls_aead_cipher_hd_t gcm;
-  size_t out_len = len + TAG_LEN;
+  size_t room = len + TAG_LEN;
 
   switch (algorithm) {
+    case AEAD_AES_128_GCM:
+    case AEAD_AES_256_GCM:
+      if (!open_gcm (algorithm, key, &gcm))
+        return false;
+      bool ok = gnutls_aead_cipher_encrypt (gcm, nonce, GCM_NONCE_LEN, aad,
+                    aad_len, TAG_LEN, in, len, out, &room)
+                == 0;
+      gnutls_aead_cipher_deinit (gcm);
+      return ok;
     case AEAD_CHACHA20_POLY1305:
       return crypto_aead_chacha20poly1305_ietf_encrypt (
                  out, NULL, in, len, aad, aad_len, NULL, nonce, key)
@@ -38,16 +49,6 @@ aead_seal_once (AeadAlgorithm algorithm, const uint8_t *key,
       return crypto_aead_xchacha20poly1305_ietf_encrypt (
                  out, NULL, in, len, aad, aad_len, NULL, nonce, key)
              == 0;
-    case AEAD_AES_128_GCM:
-    case AEAD_AES_256_GCM: {
-      if (!start_gcm (algorithm, key, &gcm))
-        return false;
-      bool ok = gnutls_aead_cipher_encrypt (gcm, nonce, 12, aad, aad_len,
-                    TAG_LEN, in, len, out, &out_len)
-                == 0;
-      gnutls_aead_cipher_deinit (gcm);
-      return ok;
-    }
     default:
       return false;
   }
@@ -59,11 +60,20 @@ aead_open_once (AeadAlgorithm algorithm, const uint8_t *key,
     size_t len, uint8_t *out)
 {
   gnutls_aead_cipher_hd_t gcm;
+  size_t room = len >= TAG_LEN ? len - TAG_LEN : 0;
+
   if (len < TAG_LEN)
     return false;
-  size_t out_len = len - TAG_LEN;
-
   switch (algorithm) {
+    case AEAD_AES_128_GCM:
+    case AEAD_AES_256_GCM:
+      if (!open_gcm (algorithm, key, &gcm))
+        return false;
+      bool ok = gnutls_aead_cipher_decrypt (gcm, nonce, GCM_NONCE_LEN, aad,
+                    aad_len, TAG_LEN, in, len, out, &room)
+                == 0;
+      gnutls_aead_cipher_deinit (gcm);
+      return ok;
     case AEAD_CHACHA20_POLY1305:
       return crypto_aead_chacha20poly1305_ietf_decrypt (
                  out, NULL, NULL, in, len, aad, aad_len, nonce, key)
@@ -72,16 +82,6 @@ aead_open_once (AeadAlgorithm algorithm, const uint8_t *key,
       return crypto_aead_xchacha20poly1305_ietf_decrypt (
                  out, NULL, NULL, in, len, aad, aad_len, nonce, key)
              == 0;
-    case AEAD_AES_128_GCM:
-    case AEAD_AES_256_GCM: {
-      if (!start_gcm (algorithm, key, &gcm))
-        return false;
-      bool ok = gnutls_aead_cipher_decrypt (gcm, nonce, 12, aad, aad_len,
-                    TAG_LEN, in, len, out, &out_len)
-                == 0;
-      gnutls_aead_cipher_deinit (gcm);
-      return ok;
-    }
     default:
       return false;
   }

@@ -310,15 +310,14 @@ hpke_context_export (const HpkeContext *context, const void *exporter_context,
       exporter_context, exporter_context_len, out, len);
 }
 
-/* Key and nonce of a context's only message, without a context: guarded memory for each would cost more than the rest.
- * Wipes the agreed secret; the caller wipes `out`. */
+/* What both single-shot functions need of the key schedule: the first nonce is the base nonce itself (5.2). */
 static bool
-schedule_once (HpkeAead aead, AeadAlgorithm *algorithm, uint8_t *shared_secret,
-    const void *info, size_t info_len, Schedule *out)
+schedule_once (HpkeAead aead, uint8_t *shared_secret, const void *info,
+    size_t info_len, AeadAlgorithm *algorithm, Schedule *out)
 {
-  SuiteId suite_id = hpke_suite_id (aead);
+  SuiteId suite = hpke_suite_id (aead);
   bool ok = find_aead (aead, algorithm)
-            && run_key_schedule (&suite_id, aead_key_len (*algorithm),
+            && run_key_schedule (&suite, aead_key_len (*algorithm),
                 shared_secret, info, info_len, out);
   sodium_memzero (shared_secret, NH);
   return ok;
@@ -329,12 +328,13 @@ hpke_seal (HpkeAead aead, const uint8_t *public_key, const uint8_t *seed,
     const void *info, size_t info_len, const void *aad, size_t aad_len,
     const void *pt, size_t pt_len, uint8_t *enc, uint8_t *ct)
 {
+  uint8_t shared_secret[NH];
   AeadAlgorithm algorithm;
   Schedule schedule;
-  uint8_t shared_secret[NH];
+
   bool ok = encap (public_key, seed, enc, shared_secret)
             && schedule_once (
-                aead, &algorithm, shared_secret, info, info_len, &schedule)
+                aead, shared_secret, info, info_len, &algorithm, &schedule)
             && aead_seal_once (algorithm, schedule.key, schedule.base_nonce,
                 aad, aad_len, pt, pt_len, ct);
   sodium_memzero (&schedule, sizeof schedule);
@@ -347,12 +347,13 @@ hpke_open (HpkeAead aead, const uint8_t *private_key,
     size_t info_len, const void *aad, size_t aad_len, const void *ct,
     size_t ct_len, uint8_t *pt)
 {
+  uint8_t shared_secret[NH];
   AeadAlgorithm algorithm;
   Schedule schedule;
-  uint8_t shared_secret[NH];
+
   bool ok = decap (private_key, public_key, enc, shared_secret)
             && schedule_once (
-                aead, &algorithm, shared_secret, info, info_len, &schedule)
+                aead, shared_secret, info, info_len, &algorithm, &schedule)
             && aead_open_once (algorithm, schedule.key, schedule.base_nonce,
                 aad, aad_len, ct, ct_len, pt);
   sodium_memzero (&schedule, sizeof schedule);

@@ -25,11 +25,12 @@ typedef enum
 
 #define HPKE_KEY_LEN 32 /* Nsk, Npk, Nenc (7.1) */
 #define HPKE_TAG_LEN 16 /* Nt of both AEADs (7.3) */
-#define HPKE_MIN_IKM                                                          \
-  32 /* 7.1.3: "SHOULD have at least Nsk bytes of entropy"; we refuse fewer bytes */
-#define HPKE_MAX_CONTEXT                                                      \
-  1024 /* ours: an exporter context is copied beside its label */
-#define HPKE_MAX_EXPORT 8160 /* 5.3: L at most 255 * Nh */
+
+/* 7.1.3: "SHOULD have at least Nsk bytes of entropy"; we refuse fewer bytes. */
+#define HPKE_MIN_IKM 32
+
+#define HPKE_MAX_CONTEXT 1024 /* ours: an exporter context is copied */
+#define HPKE_MAX_EXPORT 8160  /* 5.3: L at most 255 * Nh */
 
 /* 7.1.3, DeriveKeyPair: the key pair that belongs to `ikm`, always the same; it must be as secret as the key. False
  * when `ikm_len` < HPKE_MIN_IKM. */

@@ -71,3 +71,17 @@ replay_window_commit (ReplayWindow *window, uint64_t ctr)
   window->any = true;
   *word_of (window, ctr) |= UINT64_C (1) << (ctr % 64);
 }
+
+void
+replay_window_start_at (ReplayWindow *window, uint64_t next)
+{
+  window->any = next > 0;
+  window->highest = next - 1;
+  memset (window->ring, 0xff, window->ring_bits / 8);
+}
+
+uint64_t
+replay_window_next (const ReplayWindow *window)
+{
+  return window->any ? window->highest + 1 : 0;
+}

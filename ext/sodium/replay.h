@@ -24,3 +24,9 @@ bool replay_window_is_new (const ReplayWindow *window, uint64_t ctr);
 
 /* Marks `ctr`, which replay_window_is_new(), as seen. */
 void replay_window_commit (ReplayWindow *window, uint64_t ctr);
+
+/* Counts every counter below `next` as seen: a window that goes on where another one ended. */
+void replay_window_start_at (ReplayWindow *window, uint64_t next);
+
+/* One more than the highest counter seen, 0 when there was none (and after 2^64 - 1, when no other can follow). */
+uint64_t replay_window_next (const ReplayWindow *window);

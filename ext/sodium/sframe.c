@@ -164,12 +164,36 @@ expand_label (SFrameSuite suite, const uint8_t *prk, const char *label,
              hash, prk, hash_len (hash), info, writer_len (&w), out, len);
 }
 
+bool
+sframe_key_rederive (SFrameKey *key, uint64_t kid, Secret *base_key)
+{
+  SFrameSuite suite = (SFrameSuite) (key->suite - suites);
+  uint8_t prk[HASH_MAX_LEN], sframe_key[MAX_KEY_LEN];
+
+  key->kid = kid;
+  key->next_ctr = 0;
+  key->spent = false;
+  hkdf_extract (key->suite->hash, NULL, 0, secret_bytes (base_key),
+      secret_len (base_key), prk);
+  bool ok = expand_label (suite, prk, "SFrame 1.0 Secret key ", kid,
+                sframe_key, sframe_suite_key_len (suite))
+            && expand_label (suite, prk, "SFrame 1.0 Secret salt ", kid,
+                key->salt, NONCE_LEN);
+  if (ok && key->aead)
+    ok = aead_rekey (key->aead, sframe_key);
+  else if (ok)
+    ok = (key->aead =
+                 aead_new (key->suite->aead, sframe_key, key->suite->tag_len))
+         != NULL;
+  sodium_memzero (prk, sizeof prk);
+  sodium_memzero (sframe_key, sizeof sframe_key);
+  return ok;
+}
+
 SFrameKey *
 sframe_key_new (
     SFrameSuite suite, uint64_t kid, Secret *base_key, uint64_t first_ctr)
 {
-  uint8_t prk[HASH_MAX_LEN], sframe_key[MAX_KEY_LEN];
-
   if (!is_known (suite) || secret_len (base_key) < SFRAME_MIN_BASE_KEY)
     return NULL;
   SFrameKey *key = sodium_malloc (sizeof *key);
@@ -177,22 +201,11 @@ sframe_key_new (
     return NULL;
   memset (key, 0, sizeof *key);
   key->suite = &suites[suite];
-  key->kid = kid;
-  key->next_ctr = first_ctr;
-
-  hkdf_extract (key->suite->hash, NULL, 0, secret_bytes (base_key),
-      secret_len (base_key), prk);
-  if (expand_label (suite, prk, "SFrame 1.0 Secret key ", kid, sframe_key,
-          sframe_suite_key_len (suite))
-      && expand_label (
-          suite, prk, "SFrame 1.0 Secret salt ", kid, key->salt, NONCE_LEN))
-    key->aead = aead_new (key->suite->aead, sframe_key, key->suite->tag_len);
-  sodium_memzero (prk, sizeof prk);
-  sodium_memzero (sframe_key, sizeof sframe_key);
-  if (!key->aead) {
+  if (!sframe_key_rederive (key, kid, base_key)) {
     sframe_key_free (key);
     return NULL;
   }
+  key->next_ctr = first_ctr;
   return key;
 }
 
@@ -303,39 +316,54 @@ sframe_decrypt (SFrameKey *key, const uint8_t *metadata, size_t metadata_len,
   return SFRAME_OK;
 }
 
-/* HKDF-Expand (HKDF-Extract (salt, base_key), label, Nh) as a new secret. */
-static Secret *
+/* HKDF-Expand (HKDF-Extract (salt, base_key), label, Nh) to `next`, which has Nh bytes. */
+static void
 derive_base_key (SFrameSuite suite, Secret *base_key, const uint8_t *salt,
-    size_t salt_len, const char *label)
+    size_t salt_len, const char *label, Secret *next)
 {
   Hash hash = suites[suite].hash;
-  Secret *next = secret_new (hash_len (hash));
   uint8_t prk[HASH_MAX_LEN];
 
-  if (!next)
-    return NULL;
   hkdf_extract (hash, salt, salt_len, secret_bytes (base_key),
       secret_len (base_key), prk);
   hkdf_expand (hash, prk, hash_len (hash), label, strlen (label),
       secret_bytes (next), secret_len (next));
   sodium_memzero (prk, sizeof prk);
-  return next;
+}
+
+void
+sframe_ratchet_to (SFrameSuite suite, Secret *base_key, Secret *next)
+{
+  derive_base_key (suite, base_key, NULL, 0, "SFrame 1.0 Ratchet", next);
 }
 
 Secret *
 sframe_ratchet (SFrameSuite suite, Secret *base_key)
 {
-  return derive_base_key (suite, base_key, NULL, 0, "SFrame 1.0 Ratchet");
+  Secret *next = secret_new (sframe_suite_hash_len (suite));
+  if (next)
+    sframe_ratchet_to (suite, base_key, next);
+  return next;
+}
+
+void
+sframe_ssrc_key_to (
+    SFrameSuite suite, Secret *base_key, uint32_t ssrc, Secret *own)
+{
+  uint8_t salt[4];
+  Writer w = writer_init (salt, sizeof salt);
+  writer_uint (&w, ssrc, 4);
+  derive_base_key (
+      suite, base_key, salt, sizeof salt, "SFrame 1.0 RTP Stream", own);
 }
 
 Secret *
 sframe_ssrc_key (SFrameSuite suite, Secret *base_key, uint32_t ssrc)
 {
-  uint8_t salt[4];
-  Writer w = writer_init (salt, sizeof salt);
-  writer_uint (&w, ssrc, 4);
-  return derive_base_key (
-      suite, base_key, salt, sizeof salt, "SFrame 1.0 RTP Stream");
+  Secret *own = secret_new (sframe_suite_hash_len (suite));
+  if (own)
+    sframe_ssrc_key_to (suite, base_key, ssrc, own);
+  return own;
 }
 
 bool

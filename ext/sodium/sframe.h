@@ -82,6 +82,11 @@ typedef struct SFrameKey SFrameKey;
 SFrameKey *sframe_key_new (
     SFrameSuite suite, uint64_t kid, Secret *base_key, uint64_t first_ctr);
 
+/* Derives anew, for another KID and base key of the same suite, in the same memory; the counter starts at 0. For keys
+ * that have to prove themselves first, so that a forged frame does not cost the system calls of guarded memory. False when
+ * a library refuses: then the key can only be freed or derived anew. */
+bool sframe_key_rederive (SFrameKey *key, uint64_t kid, Secret *base_key);
+
 /* Wipes. Takes NULL. */
 void sframe_key_free (SFrameKey *key);
 
@@ -116,9 +121,16 @@ SFrameResult sframe_decrypt (SFrameKey *key, const uint8_t *metadata,
 /* 5.1: the base key one ratchet step on. NULL when memory is short. */
 Secret *sframe_ratchet (SFrameSuite suite, Secret *base_key);
 
+/* The same to `next`, of sframe_suite_hash_len() bytes, which may be `base_key`. */
+void sframe_ratchet_to (SFrameSuite suite, Secret *base_key, Secret *next);
+
 /* The RTP payload format's per-SSRC base key (draft-ietf-avtcore-rtp-sframe): one distributed key, a key of its own
  * for each RTP stream. NULL when memory is short. */
 Secret *sframe_ssrc_key (SFrameSuite suite, Secret *base_key, uint32_t ssrc);
+
+/* The same to `own`, of sframe_suite_hash_len() bytes. */
+void sframe_ssrc_key_to (
+    SFrameSuite suite, Secret *base_key, uint32_t ssrc, Secret *own);
 
 /* 5.2: KID = context << (S + E) | index << E | epoch mod 2^E. False when S + E > 63, `index` has more than S bits or
  * `context` more than are left. */

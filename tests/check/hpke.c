@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "pure.h"
 
+#include "ext/sodium/aead_once.h"
 #include "ext/sodium/hpke.h"
 
 static JsonArray *vectors;
@@ -366,6 +367,36 @@ GST_START_TEST (each_message_has_its_own_ephemeral_key)
 }
 GST_END_TEST;
 
+/* The AEAD of one message gives what the lasting one gives, and opens it; the composed ones are not offered. */
+GST_START_TEST (aead_for_one_message_is_the_same_aead)
+{
+  static const AeadAlgorithm algorithms[] = { AEAD_AES_128_GCM,
+    AEAD_AES_256_GCM, AEAD_CHACHA20_POLY1305, AEAD_XCHACHA20_POLY1305 };
+  static const guint8 key[96] = "key", nonce[24] = "nonce", text[33] = "text";
+  guint8 lasting[sizeof text + 16], once[sizeof text + 16], back[sizeof text];
+
+  for (guint i = 0; i < G_N_ELEMENTS (algorithms); i++) {
+    Aead *aead = aead_new (algorithms[i], key, 16);
+    fail_unless (aead_seal (aead, nonce, "a", 1, text, sizeof text, lasting));
+    fail_unless (aead_seal_once (
+        algorithms[i], key, nonce, "a", 1, text, sizeof text, once));
+    fail_unless (memcmp (once, lasting, sizeof once) == 0);
+    fail_unless (aead_open_once (
+        algorithms[i], key, nonce, "a", 1, lasting, sizeof lasting, back));
+    fail_unless (memcmp (back, text, sizeof text) == 0);
+    fail_if (aead_open_once (
+        algorithms[i], key, nonce, "b", 1, lasting, sizeof lasting, back));
+    fail_if (
+        aead_open_once (algorithms[i], key, nonce, "a", 1, lasting, 15, back));
+    aead_free (aead);
+  }
+  fail_if (aead_seal_once (AEAD_AES_128_CTR_HMAC_SHA256, key, nonce, "a", 1,
+      text, sizeof text, once));
+  fail_if (aead_open_once (AEAD_AES_256_CTR_HMAC_SHA512, key, nonce, "a", 1,
+      lasting, sizeof lasting, back));
+}
+GST_END_TEST;
+
 static Suite *
 hpke_suite (void)
 {
@@ -393,6 +424,7 @@ hpke_suite (void)
   tcase_add_loop_test (tc, empty_and_long_inputs_travel, 0, both);
   tcase_add_loop_test (tc, each_message_has_its_own_ephemeral_key, 0, both);
   tcase_add_test (tc, misuse_is_refused);
+  tcase_add_test (tc, aead_for_one_message_is_the_same_aead);
   return suite;
 }
 

@@ -298,6 +298,74 @@ GST_START_TEST (another_run_with_the_same_key_starts_elsewhere)
 }
 GST_END_TEST;
 
+/* Anything in any order: under one key and counter, frames of zeros would look alike, for what is left of them is the
+ * keystream. */
+GST_START_TEST (no_keystream_comes_twice_whatever_is_done)
+{
+  static const char *const keys[] = { KEY_A, KEY_B };
+  GstSegment segment;
+  GRand *rand = g_rand_new_with_seed ((guint32) __i__);
+  g_autoptr (GHashTable) seen = g_hash_table_new_full (
+      g_bytes_hash, g_bytes_equal, (GDestroyNotify) g_bytes_unref, NULL);
+  GstHarness *h = open_harness (
+      "sframeenc kid=8 ratchet-bits=2 initial-counter=0 key=" KEY_A, OPUS);
+
+  for (guint i = 0; i < 1500; i++) {
+    switch (g_rand_int_range (rand, 0, 20)) {
+      case 0:
+        set_key (h, (guint64) g_rand_int_range (rand, 8, 14),
+            keys[g_rand_int_range (rand, 0, 2)]);
+        break;
+      case 1:
+        g_signal_emit_by_name (ours (h), "ratchet");
+        break;
+      case 2:
+        g_signal_emit_by_name (
+            ours (h), "remove-key", (guint64) g_rand_int_range (rand, 8, 14));
+        break;
+      case 3:
+        g_object_set (
+            ours (h), "key", keys[g_rand_int_range (rand, 0, 2)], NULL);
+        break;
+      case 4:
+        gst_harness_push_event (h, gst_event_new_flush_start ());
+        gst_harness_push_event (h, gst_event_new_flush_stop (TRUE));
+        gst_segment_init (&segment, GST_FORMAT_TIME);
+        gst_harness_push_event (h, gst_event_new_segment (&segment));
+        break;
+      case 5:
+        gst_element_set_state (h->element,
+            g_rand_boolean (rand) ? GST_STATE_READY : GST_STATE_NULL);
+        g_object_set (
+            ours (h), "cipher-suite", g_rand_int_range (rand, 1, 9), NULL);
+        if (g_rand_boolean (rand))
+          g_object_set (
+              ours (h), "per-ssrc-keys", FALSE, "ratchet-bits", 2, NULL);
+        else
+          g_object_set (ours (h), "ratchet-bits", 0, "per-ssrc-keys", TRUE,
+              "ssrc", g_rand_int_range (rand, 1, 3), NULL);
+        gst_element_set_state (h->element, GST_STATE_PLAYING);
+        gst_harness_set_src_caps_str (h, OPUS);
+        break;
+    }
+    g_autoptr (GstBuffer) sframe = NULL;
+    if (gst_harness_push (h, frame_of (32, 0)) == GST_FLOW_OK)
+      sframe = gst_harness_try_pull (h);
+    if (!sframe)
+      continue;
+    g_autoptr (GBytes) all = bytes_of (sframe);
+    GBytes *keystream = g_bytes_new_from_bytes (
+        all, sframe_header_len (header_of (sframe)), 32);
+    fail_unless (g_hash_table_add (seen, keystream),
+        "seed %d, operation %u: a keystream that was used before", __i__, i);
+  }
+  fail_unless (g_hash_table_size (seen) > 500, "only %u frames went out",
+      g_hash_table_size (seen));
+  g_rand_free (rand);
+  close_harness (h);
+}
+GST_END_TEST;
+
 /* More keys than the ledger holds: those it forgot start at random. */
 GST_START_TEST (a_flood_of_keys_does_not_bring_a_counter_back)
 {
@@ -401,6 +469,57 @@ GST_START_TEST (a_removed_key_drops_frames_and_a_new_one_goes_on)
   fail_unless_equals_uint64 (header_of (sframe).kid, 6);
   fail_unless_equals_uint64 (stat_of (h, "received"),
       stat_of (h, "encrypted") + stat_of (h, "no-key"));
+  close_harness (h);
+}
+GST_END_TEST;
+
+/* Frames without a key leave no gap in the counter, so nobody else would ask for one to start from. */
+GST_START_TEST (after_a_gap_between_keys_a_keyframe_is_asked_for)
+{
+  GstHarness *h = open_harness ("sframeenc kid=5 key=" KEY_A, VP8);
+  GstEvent *event;
+  guint n = 0;
+
+  gst_buffer_unref (through (h, frame_of (20, 0)));
+  g_signal_emit_by_name (ours (h), "remove-key", (guint64) 5);
+  fail_unless (through (h, frame_of (20, 0)) == NULL);
+  set_key (h, 6, KEY_B);
+  g_autoptr (GstBuffer) sframe = through (h, frame_of (20, 0));
+  fail_unless (
+      sframe && GST_BUFFER_FLAG_IS_SET (sframe, GST_BUFFER_FLAG_DISCONT));
+  gst_buffer_unref (through (h, frame_of (20, 0)));
+  while ((event = gst_harness_try_pull_upstream_event (h))) {
+    n += gst_video_event_is_force_key_unit (event);
+    gst_event_unref (event);
+  }
+  fail_unless_equals_int (n, 1);
+  close_harness (h);
+}
+GST_END_TEST;
+
+GST_START_TEST (metadata_that_is_too_long_is_refused)
+{
+  g_autoptr (GstElement) element =
+      gst_object_ref_sink (gst_element_factory_make ("sframeenc", NULL));
+  g_autofree gchar *text = g_strnfill (4097, 'x');
+  g_object_set (element, "metadata", text, "key", KEY_A, NULL);
+  fail_unless_equals_int (gst_element_set_state (element, GST_STATE_READY),
+      GST_STATE_CHANGE_FAILURE);
+  g_object_set (element, "metadata", text + 1, NULL);
+  fail_unless_equals_int (gst_element_set_state (element, GST_STATE_READY),
+      GST_STATE_CHANGE_SUCCESS);
+  gst_element_set_state (element, GST_STATE_NULL);
+}
+GST_END_TEST;
+
+GST_START_TEST (frames_cannot_be_pulled)
+{
+  GstHarness *h =
+      open_harness ("sframeenc key=" KEY_A " ! sframedec key=" KEY_A, OPUS);
+  g_autoptr (GstQuery) query = gst_query_new_scheduling ();
+  fail_unless (gst_pad_peer_query (h->sinkpad, query));
+  fail_unless (gst_query_has_scheduling_mode (query, GST_PAD_MODE_PUSH));
+  fail_if (gst_query_has_scheduling_mode (query, GST_PAD_MODE_PULL));
   close_harness (h);
 }
 GST_END_TEST;
@@ -661,6 +780,12 @@ sframeenc_suite (void)
   tcase_add_test (keys, a_short_set_key_is_an_error);
   tcase_add_loop_test (keys, a_key_file_may_hold_hex_or_base64, 0, 4);
   tcase_add_test (keys, the_key_cannot_be_read_back);
+
+  tcase_add_test (keys, after_a_gap_between_keys_a_keyframe_is_asked_for);
+  tcase_add_test (keys, metadata_that_is_too_long_is_refused);
+  tcase_add_test (frames, frames_cannot_be_pulled);
+  tcase_add_loop_test (
+      counters, no_keystream_comes_twice_whatever_is_done, 1, 5);
 
   suite_add_tcase (suite, rtp);
   tcase_add_test (rtp, of_an_rtp_packet_only_the_payload_is_encrypted);

@@ -25,6 +25,44 @@ answer (GstElement *element, guint64 kid, GBytes *key)
   return kid == 1 ? g_bytes_ref (key) : NULL;
 }
 
+static GBytes *
+answer_ssrc (GstElement *element, guint ssrc, GBytes *key)
+{
+  return g_bytes_ref (key);
+}
+
+/* set-key of the SFrame elements takes a KID and a key, that of the SRTP elements a key and an MKI. */
+static void
+give_key (GstElement *element, GBytes *key)
+{
+  GSignalQuery query;
+  gboolean taken;
+
+  g_signal_query (g_signal_lookup ("set-key", G_OBJECT_TYPE (element)), &query);
+  if (query.param_types[0] == G_TYPE_BYTES)
+    g_signal_emit_by_name (element, "set-key", key, NULL, &taken);
+  else
+    g_signal_emit_by_name (element, "set-key", (guint64) 1, key);
+}
+
+static void
+answer_questions (GstElement *element, GBytes *key)
+{
+  if (g_signal_lookup ("key-needed", G_OBJECT_TYPE (element)))
+    g_signal_connect (element, "key-needed", G_CALLBACK (answer), key);
+  else
+    g_signal_connect (element, "request-key", G_CALLBACK (answer_ssrc), key);
+}
+
+static void
+take_key_away (GstElement *element)
+{
+  if (g_signal_lookup ("clear-keys", G_OBJECT_TYPE (element)))
+    g_signal_emit_by_name (element, "clear-keys");
+  else
+    g_signal_emit_by_name (element, "remove-key", (guint64) 1);
+}
+
 /* All readable properties of `object`, as gst-inspect or a debugger would show them. */
 static void
 print_properties (GObject *object)
@@ -67,11 +105,11 @@ run (const char *launch, GBytes *enc_key, GBytes *dec_key, gboolean ask)
   g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
   gboolean ended = FALSE;
 
-  g_signal_emit_by_name (enc, "set-key", (guint64) 1, enc_key);
+  give_key (enc, enc_key);
   if (ask)
-    g_signal_connect (dec, "key-needed", G_CALLBACK (answer), dec_key);
+    answer_questions (dec, dec_key);
   else
-    g_signal_emit_by_name (dec, "set-key", (guint64) 1, dec_key);
+    give_key (dec, dec_key);
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
   while (!ended) {
     g_autoptr (GstMessage) message = gst_bus_timed_pop (bus, 60 * GST_SECOND);
@@ -88,8 +126,8 @@ run (const char *launch, GBytes *enc_key, GBytes *dec_key, gboolean ask)
   g_autofree char *dot = gst_debug_bin_to_dot_data (
       GST_BIN (pipeline), GST_DEBUG_GRAPH_SHOW_VERBOSE);
   g_print ("%s\n", dot);
-  g_signal_emit_by_name (enc, "remove-key", (guint64) 1);
-  g_signal_emit_by_name (dec, "remove-key", (guint64) 1);
+  take_key_away (enc);
+  take_key_away (dec);
   gst_element_set_state (pipeline, GST_STATE_NULL);
   return ended;
 }

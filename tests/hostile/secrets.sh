@@ -155,6 +155,17 @@ for plugin; do
         'sframeenc kid=1 per-ssrc-keys=true' '' 'sframedec kid=1 per-ssrc-keys=true' \
         'rtpvp8depay ! fakesink'
       ;;
+    conclavesrtp)
+      # Master key and salt have one right length: 44 bytes for the default cipher.
+      short_hex=$key_hex short_base64=$key_base64
+      key_hex=${key_hex}5afe5a1751dec0de
+      key_base64=$(python3 -c "import base64,sys; print(base64.b64encode(bytes.fromhex(sys.argv[1])).decode())" "$key_hex")
+      wrong_hex=${key_hex:2}aa
+      pipeline srtp \
+        'videotestsrc num-buffers=5 ! video/x-raw,width=64,height=48 ! vp8enc deadline=1 ! rtpvp8pay' \
+        'srtpprotect mki=01' '' 'srtpunprotect mki=01' 'rtpvp8depay ! fakesink'
+      key_hex=$short_hex key_base64=$short_base64 wrong_hex=${short_hex:2}aa
+      ;;
     *) echo "no case for the plugin $plugin"; failures=1 ;;
   esac
 done

@@ -1,4 +1,5 @@
-// The work of tests/bench/bench-mls.c by ts-mls: run by hand in the folder where run.sh installed it.
+// The work of tests/bench/bench-mls.c by ts-mls: run by hand where the interop test installed it, in
+// tests/interop/mls of the build directory.
 //
 //     node bench.mjs [MEMBERS…]
 //

@@ -1,16 +1,15 @@
 #!/bin/sh
-# Mixed groups of our members and ts-mls's, an implementation of MLS in TypeScript that shares no code with ours.
+# Runs a Node script with its npm packages, installed in the build directory and never in the source tree.
 #
-#   run.sh PEER WORK_DIR [SEED]
+#   npm-run.sh SOURCE_DIR WORK_DIR SCRIPT [ARGUMENT...]
 #
-# PEER is the program of mls-peer.c. The npm packages are installed in WORK_DIR, never in the source tree. Exits 77
-# (skipped), and says why, when Node.js is missing or the registry cannot be reached.
+# SOURCE_DIR has the script, package.json and package-lock.json. Exits 77 (skipped), and says why, when Node.js is
+# missing or the registry cannot be reached.
 #
 # SPDX-License-Identifier: LGPL-2.1-or-later
 set -eu
-source_dir=$(cd "$(dirname "$0")" && pwd)
-peer=$1 work_dir=$2
-shift 2
+source_dir=$1 work_dir=$2 script=$3
+shift 3
 
 command -v node > /dev/null || { echo "SKIP: node (Node.js 20) is not installed"; exit 77; }
 command -v npm > /dev/null || { echo "SKIP: npm is not installed"; exit 77; }
@@ -29,4 +28,4 @@ if ! cmp -s package-lock.json node_modules/.installed; then
   fi
   cp package-lock.json node_modules/.installed
 fi
-exec node mixed.mjs "$peer" "$@"
+exec node "$script" "$@"

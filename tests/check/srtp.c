@@ -1,0 +1,1001 @@
+/* SRTP sessions: the vectors of the RFCs, and each yes against its no. That ours does what libsrtp2 does is the matter
+ * of srtp-differential.c.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pure.h"
+
+#include "srtp-packets.h"
+
+#include "ext/srtp/transform.h"
+
+#define ROOM (SRTP_MAX_PACKET + SRTP_MAX_OVERHEAD)
+#define SSRC 0x01020304u
+
+/* Every suite on every backend that does it. */
+typedef struct
+{
+  SrtpCipher cipher;
+  SrtpAuth auth;
+  SrtpBackend backend;
+} Suit;
+
+static const Suit suits[] = {
+  { SRTP_AES_256_GCM, SRTP_AUTH_AUTO, SRTP_BACKEND_GNUTLS },
+  { SRTP_AES_128_GCM, SRTP_AUTH_NULL, SRTP_BACKEND_GNUTLS },
+  { SRTP_AES_256_GCM, SRTP_AUTH_NULL, SRTP_BACKEND_LIBSRTP2 },
+  { SRTP_AES_128_GCM, SRTP_AUTH_AUTO, SRTP_BACKEND_LIBSRTP2 },
+  { SRTP_AES_256_ICM, SRTP_AUTH_AUTO, SRTP_BACKEND_AUTO },
+  { SRTP_AES_256_ICM, SRTP_AUTH_HMAC_SHA1_32, SRTP_BACKEND_LIBSRTP2 },
+  { SRTP_AES_128_ICM, SRTP_AUTH_HMAC_SHA1_80, SRTP_BACKEND_AUTO },
+  { SRTP_AES_128_ICM, SRTP_AUTH_HMAC_SHA1_32, SRTP_BACKEND_AUTO },
+};
+
+#define N_SUITS ((int) G_N_ELEMENTS (suits))
+
+static JsonObject *vectors;
+static guint8 packet[ROOM], wire[ROOM], plain[ROOM];
+
+static SrtpConfig
+config_of (const Suit *suit, SrtpDirection direction)
+{
+  SrtpConfig config;
+  srtp_config_init (&config, direction);
+  config.rtp_cipher = config.rtcp_cipher = suit->cipher;
+  config.rtp_auth = config.rtcp_auth = suit->auth;
+  config.backend = suit->backend;
+  return config;
+}
+
+/* A key of this session's length, every one of `number` another. */
+static Secret *
+key_for (const SrtpSession *session, guint8 number)
+{
+  Secret *key =
+      secret_new (srtp_config_key_len (srtp_session_config (session)));
+  for (gsize i = 0; i < secret_len (key); i++)
+    secret_bytes (key)[i] = (guint8) (i * 11 + number * 37 + 1);
+  return key;
+}
+
+static SrtpResult
+set_key (SrtpSession *session, guint8 number, const char *mki)
+{
+  Secret *key = key_for (session, number);
+  SrtpResult result =
+      srtp_session_set_key (session, key, mki, mki ? strlen (mki) : 0);
+  secret_unref (key);
+  return result;
+}
+
+static SrtpResult
+rekey (SrtpSession *session, guint8 number, const char *mki)
+{
+  Secret *key = key_for (session, number);
+  SrtpResult result =
+      srtp_session_rekey (session, key, mki, mki ? strlen (mki) : 0);
+  secret_unref (key);
+  return result;
+}
+
+static SrtpSession *
+session_of (const SrtpConfig *config, guint8 key, const char *mki)
+{
+  SrtpSession *session = srtp_session_new (config, NULL);
+  fail_unless (session != NULL);
+  fail_unless_equals_int (set_key (session, key, mki), SRTP_OK);
+  return session;
+}
+
+/* A sender and a receiver of one suite with key 1. */
+typedef struct
+{
+  SrtpSession *sender, *receiver;
+} Pair;
+
+static Pair
+pair_with (const Suit *suit, const char *mki)
+{
+  SrtpConfig sending = config_of (suit, SRTP_SEND),
+             receiving = config_of (suit, SRTP_RECEIVE);
+  return (
+      Pair){ session_of (&sending, 1, mki), session_of (&receiving, 1, mki) };
+}
+
+static void
+pair_clear (Pair *pair)
+{
+  srtp_session_free (pair->sender);
+  srtp_session_free (pair->receiver);
+}
+
+/* A packet of 40 bytes to `out`; its length, or 0 with the refusal in `result`. */
+static gsize
+send_rtp (SrtpSession *sender, guint32 ssrc, guint16 seq, guint8 *out,
+    SrtpResult *result)
+{
+  gsize len = make_rtp (packet, sizeof packet, ssrc, seq, 0, -1, 28),
+        out_len = 0;
+  *result = srtp_session_protect_rtp (
+      sender, packet, len, out, ROOM, &out_len, NULL);
+  return *result == SRTP_OK ? out_len : 0;
+}
+
+static gsize
+must_send (SrtpSession *sender, guint32 ssrc, guint16 seq, guint8 *out)
+{
+  SrtpResult result;
+  gsize len = send_rtp (sender, ssrc, seq, out, &result);
+  fail_unless (result == SRTP_OK, "sequence number %u not sent: %s", seq,
+      srtp_result_name (result));
+  return len;
+}
+
+static SrtpResult
+receive_rtp (SrtpSession *receiver, const guint8 *in, gsize len)
+{
+  gsize out_len;
+  return srtp_session_unprotect_rtp (
+      receiver, in, len, plain, sizeof plain, &out_len, NULL);
+}
+
+/* Sent with this sequence number, and what becomes of it at the receiver. */
+static SrtpResult
+pass (Pair *pair, guint16 seq)
+{
+  gsize len = must_send (pair->sender, SSRC, seq, wire);
+  return receive_rtp (pair->receiver, wire, len);
+}
+
+static gsize
+send_rtcp (SrtpSession *sender, guint32 ssrc, guint8 *out)
+{
+  gsize len = make_rtcp (packet, sizeof packet, ssrc, 2), out_len = 0;
+  fail_unless_equals_int (srtp_session_protect_rtcp (
+                              sender, packet, len, out, ROOM, &out_len, NULL),
+      SRTP_OK);
+  return out_len;
+}
+
+static SrtpResult
+receive_rtcp (SrtpSession *receiver, const guint8 *in, gsize len)
+{
+  gsize out_len;
+  return srtp_session_unprotect_rtcp (
+      receiver, in, len, plain, sizeof plain, &out_len, NULL);
+}
+
+static guint64
+count_of (const SrtpSession *session, SrtpResult result)
+{
+  SrtpStats stats;
+  srtp_session_stats (session, &stats);
+  return stats.counters.results[result];
+}
+
+/* --- Vectors --- */
+
+GST_START_TEST (session_keys_are_those_of_the_vector)
+{
+  JsonObject *v = json_array_get_object_element (
+      json_object_get_array_member (vectors, "derive"), (guint) __i__);
+  g_autoptr (GBytes) key = hex_member (v, "key"),
+                     salt = hex_member (v, "salt"),
+                     want = hex_member (v, "out");
+  guint8 out[128];
+
+  srtp_derive (g_bytes_get_data (key, NULL), g_bytes_get_size (key),
+      g_bytes_get_data (salt, NULL),
+      (SrtpLabel) json_object_get_int_member (v, "label"), out,
+      g_bytes_get_size (want));
+  fail_unless_equals_bytes (out, g_bytes_get_size (want), want);
+}
+GST_END_TEST;
+
+GST_START_TEST (gcm_packet_is_that_of_the_vector)
+{
+  JsonObject *v = json_array_get_object_element (
+      json_object_get_array_member (vectors, "gcm"), (guint) __i__);
+  g_autoptr (GBytes) key = hex_member (v, "key"),
+                     salt = hex_member (v, "salt"),
+                     clear = hex_member (v, "plain"),
+                     sent = hex_member (v, "wire");
+  gsize clear_len, sent_len;
+  const guint8 *p = g_bytes_get_data (clear, &clear_len),
+               *s = g_bytes_get_data (sent, &sent_len);
+  gboolean rtcp = json_object_get_boolean_member (v, "rtcp");
+  SrtpConfig config;
+  SrtpPacket at = { .ssrc = (guint32) json_object_get_int_member (v, "ssrc"),
+    .header_len = (gsize) json_object_get_int_member (v, "header"),
+    .index = (guint64) json_object_get_int_member (v, "index") };
+  const SrtpTransform *t = &srtp_gcm_transform;
+
+  srtp_config_init (&config, SRTP_SEND);
+  config.rtp_cipher = config.rtcp_cipher =
+      g_bytes_get_size (key) == 32 ? SRTP_AES_256_GCM : SRTP_AES_128_GCM;
+  config.clear_rtcp = json_object_get_boolean_member (v, "clear");
+  void *state = srtp_gcm_from_session_keys (&config,
+      g_bytes_get_data (key, NULL), g_bytes_get_data (salt, NULL),
+      g_bytes_get_data (key, NULL), g_bytes_get_data (salt, NULL));
+  fail_unless (rtcp ? t->protect_rtcp (state, &at, p, clear_len, wire)
+                    : t->protect_rtp (state, &at, p, clear_len, wire));
+  fail_unless_equals_bytes (wire, sent_len, sent);
+  fail_unless_equals_int (
+      rtcp ? t->unprotect_rtcp (state, &at, s, sent_len, plain)
+           : t->unprotect_rtp (state, &at, s, sent_len, plain),
+      SRTP_OK);
+  fail_unless_equals_bytes (plain, clear_len, clear);
+
+  memcpy (wire, s, sent_len);
+  wire[at.header_len] ^= 1;
+  fail_unless_equals_int (
+      rtcp ? t->unprotect_rtcp (state, &at, wire, sent_len, plain)
+           : t->unprotect_rtp (state, &at, wire, sent_len, plain),
+      SRTP_UNAUTHENTIC);
+  t->destroy (state);
+}
+GST_END_TEST;
+
+/* --- All suites --- */
+
+static void
+round_trip (Pair *pair, gboolean rtcp, gsize len, gboolean in_place)
+{
+  g_autofree guint8 *copy = g_memdup2 (packet, len);
+  gsize wire_len, plain_len;
+  guint8 *from = in_place ? wire : packet;
+  SrtpInfo info;
+  gsize overhead = rtcp ? srtp_session_rtcp_overhead (pair->sender)
+                        : srtp_session_rtp_overhead (pair->sender);
+
+  if (in_place)
+    memcpy (wire, packet, len);
+  SrtpResult result = rtcp ? srtp_session_protect_rtcp (pair->sender, from,
+                          len, wire, len + overhead, &wire_len, &info)
+                           : srtp_session_protect_rtp (pair->sender, from, len,
+                               wire, len + overhead, &wire_len, &info);
+  fail_unless_equals_int (result, SRTP_OK);
+  fail_unless_equals_uint64 (wire_len, len + overhead);
+  guint8 *to = in_place ? wire : plain;
+  result = rtcp ? srtp_session_unprotect_rtcp (
+               pair->receiver, wire, wire_len, to, wire_len, &plain_len, &info)
+                : srtp_session_unprotect_rtp (pair->receiver, wire, wire_len,
+                    to, wire_len, &plain_len, &info);
+  fail_unless (result == SRTP_OK, "%s packet of %" G_GSIZE_FORMAT " bytes: %s",
+      rtcp ? "RTCP" : "RTP", len, srtp_result_name (result));
+  fail_unless_equals_uint64 (plain_len, len);
+  fail_unless (memcmp (to, copy, len) == 0);
+}
+
+GST_START_TEST (packets_of_all_shapes_come_back_as_they_were)
+{
+  static const gsize payloads[] = { 0, 1, 2, 15, 16, 17, 160, 1188, 1400, 9000,
+    65000 };
+  static const char *const mkis[] = { NULL, "a", "four",
+    "one hundred and twenty-eight bytes, the longest MKI that there is, written out in full so that nobody has to count "
+    "them again..." };
+
+  for (guint m = 0; m < G_N_ELEMENTS (mkis); m++) {
+    Pair pair = pair_with (&suits[__i__], mkis[m]);
+    guint16 seq = 65500; /* over a wrap */
+    for (guint i = 0; i < G_N_ELEMENTS (payloads); i++)
+      for (guint csrcs = 0; csrcs <= 15; csrcs += 15)
+        for (gint words = -1; words < 8; words += 4)
+          round_trip (&pair, FALSE,
+              make_rtp (packet, sizeof packet, SSRC, ++seq, csrcs, words,
+                  payloads[i]),
+              words < 0);
+    /* RFC 3550, 5.1: padding is payload for SRTP. */
+    gsize len = make_rtp (packet, sizeof packet, SSRC, ++seq, 0, -1, 32);
+    packet[0] |= 0x20;
+    packet[len - 1] = 7;
+    round_trip (&pair, FALSE, len, TRUE);
+    for (guint blocks = 0; blocks < 32; blocks++)
+      round_trip (&pair, TRUE, make_rtcp (packet, sizeof packet, SSRC, blocks),
+          blocks & 1);
+    pair_clear (&pair);
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST (every_cut_and_every_flipped_bit_is_refused_and_changes_nothing)
+{
+  for (guint m = 0; m < 2; m++)
+    for (guint rtcp = 0; rtcp < 2; rtcp++) {
+      Pair pair = pair_with (&suits[__i__], m ? "id" : NULL);
+      guint8 good[256];
+      gsize start = rtcp ? send_rtcp (pair.sender, SSRC, wire)
+                         : must_send (pair.sender, SSRC, 1, wire);
+      fail_unless_equals_int (rtcp ? receive_rtcp (pair.receiver, wire, start)
+                                   : receive_rtp (pair.receiver, wire, start),
+          SRTP_OK);
+      gsize len = rtcp ? send_rtcp (pair.sender, SSRC, good)
+                       : must_send (pair.sender, SSRC, 2, good);
+      SrtpStats before, after;
+
+      srtp_session_stats (pair.receiver, &before);
+      for (gsize cut = 0; cut < len; cut++) {
+        g_autofree guint8 *exact = g_memdup2 (
+            good, MAX (cut, 1)); /* its exact size, for the sanitizers */
+        fail_if ((rtcp ? receive_rtcp (pair.receiver, exact, cut)
+                       : receive_rtp (pair.receiver, exact, cut))
+                     == SRTP_OK,
+            "cut to %" G_GSIZE_FORMAT, cut);
+      }
+      for (gsize bit = 0; bit < 8 * len; bit++) {
+        memcpy (wire, good, len);
+        wire[bit / 8] ^= (guint8) (1u << (bit % 8));
+        fail_if ((rtcp ? receive_rtcp (pair.receiver, wire, len)
+                       : receive_rtp (pair.receiver, wire, len))
+                     == SRTP_OK,
+            "bit %" G_GSIZE_FORMAT, bit);
+      }
+      fail_unless_equals_int (rtcp ? receive_rtcp (pair.receiver, good, len)
+                                   : receive_rtp (pair.receiver, good, len),
+          SRTP_OK);
+      fail_unless_equals_int (rtcp ? receive_rtcp (pair.receiver, good, len)
+                                   : receive_rtp (pair.receiver, good, len),
+          SRTP_REPLAYED);
+      srtp_session_stats (pair.receiver, &after);
+      guint64 sum = 0;
+      for (guint i = 0; i < SRTP_N_RESULTS; i++)
+        sum += after.counters.results[i] - before.counters.results[i];
+      fail_unless_equals_uint64 (sum, len + 8 * len + 2);
+      pair_clear (&pair);
+    }
+}
+GST_END_TEST;
+
+GST_START_TEST (reordering_across_a_wrap_and_back_finds_every_index)
+{
+  Pair pair = pair_with (&suits[__i__], NULL);
+  static const guint16 order[] = { 65530, 65534, 0, 65535, 2, 65533, 1, 65532,
+    40, 65531, 3 };
+  guint8 held[8][128];
+  guint64 index;
+
+  for (guint roc = 0; roc < 3; roc++) {
+    /* Up to the wrap in steps, then across it in disorder: each at the sender and again at the receiver. */
+    for (guint seq = roc ? 100 : 1; seq < 65530; seq += 5000)
+      fail_unless_equals_int (pass (&pair, (guint16) seq), SRTP_OK);
+    for (guint i = 0; i < G_N_ELEMENTS (order); i++)
+      fail_unless_equals_int (pass (&pair, order[i]), SRTP_OK);
+    fail_unless (srtp_session_get_index (pair.receiver, SSRC, &index));
+    fail_unless_equals_uint64 (index, ((guint64) roc + 1) << 16 | 40);
+    fail_unless (srtp_session_get_index (pair.sender, SSRC, &index));
+    fail_unless_equals_uint64 (index, ((guint64) roc + 1) << 16 | 40);
+  }
+
+  /* Sent in order, received in disorder. */
+  for (guint seq = 100; seq < 65532; seq += 5000)
+    fail_unless_equals_int (pass (&pair, (guint16) seq), SRTP_OK);
+  gsize len = 0;
+  for (guint i = 0; i < 8; i++)
+    len = must_send (pair.sender, SSRC, (guint16) (65532 + i), held[i]);
+  for (guint i = 0; i < 8; i++)
+    fail_unless_equals_int (
+        receive_rtp (pair.receiver, held[i * 3 % 8], len), SRTP_OK);
+  for (guint i = 0; i < 8; i++)
+    fail_unless_equals_int (
+        receive_rtp (pair.receiver, held[i], len), SRTP_REPLAYED);
+  pair_clear (&pair);
+}
+GST_END_TEST;
+
+GST_START_TEST (
+    late_joiner_reads_from_the_first_packet_when_it_is_told_the_roc)
+{
+  Pair pair = pair_with (&suits[__i__], NULL);
+  SrtpConfig receiving = config_of (&suits[__i__], SRTP_RECEIVE);
+  guint64 index;
+
+  /* 70,000 packets have gone by. */
+  for (guint i = 1; i <= 70000; i += i < 65000 ? 1000 : 1)
+    must_send (pair.sender, SSRC, (guint16) i, wire);
+  fail_unless (srtp_session_get_index (pair.sender, SSRC, &index));
+  fail_unless_equals_uint64 (index, 70000);
+  gsize len = must_send (pair.sender, SSRC, (guint16) 70001, wire);
+
+  fail_unless_equals_int (
+      receive_rtp (pair.receiver, wire, len), SRTP_UNAUTHENTIC);
+  fail_unless_equals_int (
+      srtp_session_set_roc (pair.receiver, SSRC, 1), SRTP_OK);
+  fail_unless_equals_int (receive_rtp (pair.receiver, wire, len), SRTP_OK);
+
+  SrtpSession *by_index = session_of (&receiving, 1, NULL);
+  fail_unless_equals_int (
+      srtp_session_set_index (by_index, SSRC, index), SRTP_OK);
+  fail_unless_equals_int (receive_rtp (by_index, wire, len), SRTP_OK);
+  fail_unless_equals_int (pass (&pair, (guint16) 70002), SRTP_OK);
+  /* It does not go back. */
+  fail_unless_equals_int (
+      srtp_session_set_roc (by_index, SSRC, 0), SRTP_TOO_OLD);
+  fail_unless_equals_int (
+      srtp_session_set_index (by_index, SSRC, 70000), SRTP_TOO_OLD);
+  fail_unless_equals_int (receive_rtp (by_index, wire, len), SRTP_OK);
+
+  /* Told just before a wrap, the first packet comes just after it; and the reverse. In place, too. */
+  for (guint told = 0; told <= 2; told += 2) {
+    SrtpSession *early = session_of (&receiving, 1, NULL);
+    gsize out_len;
+    len = must_send (pair.sender, SSRC, (guint16) (70010 + told), wire);
+    fail_unless_equals_int (srtp_session_set_roc (early, SSRC, told), SRTP_OK);
+    SrtpResult want =
+        told == 0
+            ? SRTP_OK
+            : SRTP_UNAUTHENTIC; /* 4474 is in the first half: not of the ROC before */
+    fail_unless_equals_int (srtp_session_unprotect_rtp (
+                                early, wire, len, wire, len, &out_len, NULL),
+        want);
+    srtp_session_free (early);
+  }
+  for (guint seq = 5000; seq < 65000; seq += 10000)
+    fail_unless_equals_int (pass (&pair, (guint16) seq), SRTP_OK);
+  len = must_send (pair.sender, SSRC, 65000, wire);
+  SrtpSession *late = session_of (&receiving, 1, NULL);
+  fail_unless_equals_int (srtp_session_set_roc (late, SSRC, 2), SRTP_OK);
+  fail_unless_equals_int (receive_rtp (late, wire, len), SRTP_OK);
+  fail_unless_equals_int (srtp_session_unprotect_rtp (late, wire, len, plain,
+                              sizeof plain, &len, NULL),
+      SRTP_REPLAYED);
+
+  srtp_session_free (late);
+  srtp_session_free (by_index);
+  pair_clear (&pair);
+}
+GST_END_TEST;
+
+GST_START_TEST (forwarder_sends_under_the_indices_it_is_given)
+{
+  Pair pair = pair_with (&suits[__i__], NULL);
+  static const guint64 steps[] = { 0x50003, 0x50004, 0x50001, 0x5ffff, 0x60000,
+    0x90000, 0x20000005, 0x20000002 };
+  guint64 seen;
+  gsize len, wire_len;
+
+  for (guint i = 0; i < G_N_ELEMENTS (steps); i++) {
+    len =
+        make_rtp (packet, sizeof packet, SSRC, (guint16) steps[i], 0, -1, 50);
+    fail_unless_equals_int (
+        srtp_session_protect_rtp_at (pair.sender, steps[i], packet, len, wire,
+            sizeof wire, &wire_len, NULL),
+        SRTP_OK);
+    if (i == 0 || steps[i] > steps[i - 1] + 0x8000)
+      fail_unless_equals_int (
+          srtp_session_set_index (pair.receiver, SSRC, steps[i]), SRTP_OK);
+    fail_unless_equals_int (
+        receive_rtp (pair.receiver, wire, wire_len), SRTP_OK);
+  }
+  fail_unless (srtp_session_get_index (pair.receiver, SSRC, &seen));
+  fail_unless_equals_uint64 (seen, 0x20000005);
+
+  /* Not a second time, not from behind the window, not with another sequence number than the packet's. */
+  fail_unless_equals_int (srtp_session_protect_rtp_at (pair.sender, 0x20000002,
+                              packet, len, wire, sizeof wire, &wire_len, NULL),
+      SRTP_REPLAYED);
+  fail_unless_equals_int (srtp_session_protect_rtp_at (pair.sender, 0x10000002,
+                              packet, len, wire, sizeof wire, &wire_len, NULL),
+      SRTP_TOO_OLD);
+  fail_unless_equals_int (srtp_session_protect_rtp_at (pair.sender, 0x20000003,
+                              packet, len, wire, sizeof wire, &wire_len, NULL),
+      SRTP_MALFORMED);
+  pair_clear (&pair);
+}
+GST_END_TEST;
+
+/* RFC 3711, 3.3.1: "the sender MUST NOT" let the 48-bit index wrap; 9.2 ends the key instead. */
+GST_START_TEST (last_index_is_the_last)
+{
+  Pair pair = pair_with (&suits[__i__], NULL);
+  guint64 limit = G_GUINT64_CONSTANT (1) << 48;
+  SrtpResult result;
+
+  fail_unless_equals_int (
+      srtp_session_set_index (pair.sender, SSRC, limit - 3), SRTP_OK);
+  fail_unless_equals_int (
+      srtp_session_set_index (pair.receiver, SSRC, limit - 3), SRTP_OK);
+  fail_unless_equals_int (pass (&pair, 65534), SRTP_OK);
+  fail_unless_equals_int (pass (&pair, 65535), SRTP_OK);
+  send_rtp (pair.sender, SSRC, 0, wire, &result);
+  fail_unless_equals_int (result, SRTP_KEY_SPENT);
+  fail_unless_equals_int (
+      srtp_session_set_index (pair.sender, SSRC + 1, limit), SRTP_TOO_OLD);
+  pair_clear (&pair);
+}
+GST_END_TEST;
+
+/* --- Keys --- */
+
+GST_START_TEST (no_index_is_used_twice_under_a_key)
+{
+  SrtpConfig config = config_of (&suits[__i__], SRTP_SEND);
+  SrtpSession *sender = session_of (&config, 1, NULL);
+  SrtpResult result;
+
+  must_send (sender, SSRC, 10, wire);
+  must_send (sender, SSRC, 3000, wire);
+  send_rtp (sender, SSRC, 3000, wire, &result);
+  fail_unless_equals_int (result, SRTP_REPLAYED);
+  send_rtp (sender, SSRC, 10, wire, &result);
+  fail_unless_equals_int (result, SRTP_TOO_OLD);
+
+  /* The same key set again is the same key still. */
+  fail_unless_equals_int (set_key (sender, 1, NULL), SRTP_OK);
+  send_rtp (sender, SSRC, 3000, wire, &result);
+  fail_unless_equals_int (result, SRTP_REPLAYED);
+
+  /* Under another key everything is new; the one before does not come back, by whatever way. */
+  fail_unless_equals_int (set_key (sender, 2, NULL), SRTP_OK);
+  must_send (sender, SSRC, 3000, wire);
+  fail_unless_equals_int (set_key (sender, 1, NULL), SRTP_KEY_REUSED);
+  fail_unless_equals_int (rekey (sender, 1, NULL), SRTP_KEY_REUSED);
+  send_rtp (sender, SSRC, 3000, wire, &result);
+  fail_unless_equals_int (result, SRTP_REPLAYED); /* key 2 is still there */
+  SrtpSession *next = srtp_session_new (&config, sender);
+  fail_unless_equals_int (set_key (next, 1, NULL), SRTP_KEY_REUSED);
+  fail_unless_equals_int (set_key (next, 2, NULL), SRTP_KEY_REUSED);
+  fail_unless_equals_int (set_key (next, 3, NULL), SRTP_OK);
+  srtp_session_clear_keys (next);
+  fail_unless_equals_int (set_key (next, 3, NULL), SRTP_KEY_REUSED);
+  send_rtp (next, SSRC, 1, wire, &result);
+  fail_unless_equals_int (result, SRTP_NO_KEY);
+  srtp_session_free (next);
+  srtp_session_free (sender);
+}
+GST_END_TEST;
+
+static void
+check_rekeying (const Suit *suit, const char *old_mki, const char *new_mki)
+{
+  Pair pair = pair_with (suit, old_mki);
+  guint8 late[256], late_rtcp[256], forged[256], old_after[256];
+  gsize late_len, late_rtcp_len, len;
+
+  for (guint seq = 65000; seq < 65800; seq += 100)
+    fail_unless_equals_int (pass (&pair, (guint16) seq), SRTP_OK);
+  len = send_rtcp (pair.sender, SSRC, wire);
+  fail_unless_equals_int (receive_rtcp (pair.receiver, wire, len), SRTP_OK);
+  late_len = must_send (pair.sender, SSRC, 265, late);
+  late_rtcp_len = send_rtcp (pair.sender, SSRC, late_rtcp);
+
+  fail_unless_equals_int (rekey (pair.receiver, 2, new_mki), SRTP_OK);
+  /* The sender has not moved: the old one goes on, and what somebody makes up about the new one harms nothing. */
+  fail_unless_equals_int (pass (&pair, 266), SRTP_OK);
+  memcpy (forged, wire, 256);
+  if (new_mki)
+    memcpy (forged + late_len - srtp_session_rtp_overhead (pair.sender)
+                + (srtp_cipher_is_gcm (suit->cipher) ? 16 : 0),
+        new_mki, strlen (new_mki));
+  forged[3]++;
+  fail_unless_equals_int (
+      receive_rtp (pair.receiver, forged, late_len), SRTP_UNAUTHENTIC);
+  fail_unless_equals_int (pass (&pair, 268), SRTP_OK);
+
+  /* An old-key holder's packet of later: sent by a twin of the sender. */
+  SrtpConfig config = config_of (suit, SRTP_SEND);
+  SrtpSession *twin = session_of (&config, 1, old_mki);
+  fail_unless_equals_int (
+      srtp_session_set_index (twin, SSRC, 65536 + 268), SRTP_OK);
+  must_send (twin, SSRC, 400, old_after);
+
+  fail_unless_equals_int (rekey (pair.sender, 2, new_mki), SRTP_OK);
+  must_send (pair.sender, SSRC, 269,
+      wire); /* the first one under the new key is lost */
+  fail_unless_equals_int (pass (&pair, 270), SRTP_OK);
+  fail_unless_equals_int (receive_rtp (pair.receiver, late, late_len),
+      SRTP_OK); /* before the switch, and late */
+  fail_unless_equals_int (
+      receive_rtp (pair.receiver, late, late_len), SRTP_REPLAYED);
+  SrtpResult result = receive_rtp (pair.receiver, old_after, late_len);
+  fail_unless (result == SRTP_NO_KEY || result == SRTP_UNAUTHENTIC,
+      "the old key still speaks: %s", srtp_result_name (result));
+  fail_unless_equals_int (
+      receive_rtcp (pair.receiver, late_rtcp, late_rtcp_len), SRTP_OK);
+
+  /* RFC 3711, 3.4: the SRTCP index goes on, so what came before is a replay now as it was then. */
+  len = send_rtcp (pair.sender, SSRC, wire);
+  fail_unless_equals_int (receive_rtcp (pair.receiver, wire, len), SRTP_OK);
+  fail_unless_equals_int (
+      receive_rtcp (pair.receiver, wire, len), SRTP_REPLAYED);
+  SrtpStreamStats stats[4];
+  fail_unless_equals_int (
+      (int) srtp_session_stream_stats (pair.receiver, stats, 4), 1);
+  fail_unless_equals_uint64 (stats[0].rtcp_index, 3);
+  fail_unless_equals_uint64 (stats[0].index, 65536 + 270);
+
+  /* And the old one is dropped in the end. */
+  must_send (twin, SSRC + 1, 1, old_after);
+  fail_unless_equals_int (
+      receive_rtp (pair.receiver, old_after, late_len), SRTP_OK);
+  for (guint i = 0; i < SRTP_KEY_LINGER; i++)
+    fail_unless_equals_int (pass (&pair, (guint16) (271 + i)), SRTP_OK);
+  must_send (twin, SSRC + 1, 2, old_after);
+  fail_if (receive_rtp (pair.receiver, old_after, late_len) == SRTP_OK);
+  SrtpStats all;
+  srtp_session_stats (pair.receiver, &all);
+  fail_unless_equals_int ((int) all.n_keys, 1);
+  srtp_session_free (twin);
+  pair_clear (&pair);
+}
+
+GST_START_TEST (rekeying_loses_nothing_and_the_old_key_ends)
+{
+  check_rekeying (&suits[__i__], "old1", "new2");
+  check_rekeying (&suits[__i__], NULL, NULL);
+}
+GST_END_TEST;
+
+GST_START_TEST (keys_that_do_not_fit_are_refused)
+{
+  Pair pair = pair_with (&suits[__i__], "ab");
+  Secret *shorter = secret_random (
+      srtp_config_key_len (srtp_session_config (pair.sender)) - 1);
+  static const guint8 long_mki[SRTP_MAX_MKI + 1] = { 0 };
+  Secret *fits = key_for (pair.sender, 9);
+
+  fail_unless_equals_int (
+      srtp_session_set_key (pair.sender, shorter, NULL, 0), SRTP_BAD_KEY);
+  fail_unless_equals_int (
+      srtp_session_set_key (pair.sender, NULL, NULL, 0), SRTP_BAD_KEY);
+  fail_unless_equals_int (
+      srtp_session_set_key (pair.sender, fits, long_mki, sizeof long_mki),
+      SRTP_BAD_KEY);
+  fail_unless_equals_int (rekey (pair.sender, 2, "abc"),
+      SRTP_BAD_KEY); /* the MKI's length is the session's */
+  fail_unless_equals_int (rekey (pair.receiver, 1, "cd"), SRTP_KEY_REUSED);
+  fail_unless_equals_int (pass (&pair, 1), SRTP_OK);
+  for (guint8 i = 2; i < 20; i++) /* more than it keeps */
+    fail_unless_equals_int (rekey (pair.receiver, i, "cd"), SRTP_OK);
+  secret_unref (shorter);
+  secret_unref (fits);
+  pair_clear (&pair);
+}
+GST_END_TEST;
+
+/* RFC 3711, 9.2. A small lifetime is what SDES (RFC 4568, 6.1) would ask for. */
+GST_START_TEST (spent_key_is_told_of_in_time_and_then_refused)
+{
+  SrtpConfig config = config_of (&suits[__i__], SRTP_SEND);
+  config.lifetime = 32;
+  SrtpSession *sender = session_of (&config, 1, NULL);
+  config.direction = SRTP_RECEIVE;
+  SrtpSession *receiver = session_of (&config, 1, NULL);
+  SrtpInfo info;
+  SrtpResult result;
+  guint told = 0;
+  gsize len, out_len;
+
+  for (guint16 seq = 1; seq <= 32; seq++) {
+    /* All SSRCs together. */
+    len = make_rtp (packet, sizeof packet, SSRC + seq % 3, seq, 0, -1, 20);
+    fail_unless_equals_int (srtp_session_protect_rtp (
+                                sender, packet, len, wire, ROOM, &len, &info),
+        SRTP_OK);
+    told += info.soft_limit;
+    fail_unless_equals_int (info.soft_limit, seq == 30);
+    /* What is not authentic uses nothing up. */
+    wire[12] ^= 1;
+    fail_unless_equals_int (
+        receive_rtp (receiver, wire, len), SRTP_UNAUTHENTIC);
+    wire[12] ^= 1;
+    fail_unless_equals_int (srtp_session_unprotect_rtp (receiver, wire, len,
+                                plain, ROOM, &out_len, &info),
+        SRTP_OK);
+  }
+  fail_unless_equals_int (told, 1);
+  send_rtp (sender, SSRC, 50, wire, &result);
+  fail_unless_equals_int (result, SRTP_KEY_SPENT);
+  fail_unless_equals_int (set_key (sender, 1, NULL), SRTP_OK);
+  send_rtp (sender, SSRC, 50, wire, &result);
+  fail_unless_equals_int (result, SRTP_KEY_SPENT);
+  for (guint i = 0; i < 32; i++)
+    send_rtcp (sender, SSRC, wire);
+  len = make_rtcp (packet, sizeof packet, SSRC, 1);
+  fail_unless_equals_int (srtp_session_protect_rtcp (
+                              sender, packet, len, wire, ROOM, &out_len, NULL),
+      SRTP_KEY_SPENT);
+  fail_unless_equals_int (rekey (sender, 2, NULL), SRTP_OK);
+  must_send (sender, SSRC, 50, wire);
+  srtp_session_free (sender);
+  srtp_session_free (receiver);
+}
+GST_END_TEST;
+
+GST_START_TEST (rtcp_without_encryption_is_read_by_every_receiver)
+{
+  SrtpConfig sending = config_of (&suits[__i__], SRTP_SEND),
+             receiving = config_of (&suits[__i__], SRTP_RECEIVE);
+  sending.clear_rtcp = TRUE;
+  SrtpSession *sender = session_of (&sending, 1, NULL),
+              *receiver = session_of (&receiving, 1, NULL);
+  sending.clear_rtcp = FALSE;
+  SrtpSession *encrypting = session_of (&sending, 1, NULL);
+  gsize len = send_rtcp (sender, SSRC, wire);
+  fail_unless (
+      memcmp (wire, packet, 8 + 48) == 0, "E = 0, but it is encrypted");
+  wire[20] ^= 1;
+  fail_unless_equals_int (
+      receive_rtcp (receiver, wire, len), SRTP_UNAUTHENTIC);
+  wire[20] ^= 1;
+  fail_unless_equals_int (receive_rtcp (receiver, wire, len), SRTP_OK);
+  fail_unless_equals_int (receive_rtcp (receiver, wire, len), SRTP_REPLAYED);
+  len = send_rtcp (encrypting, SSRC + 1, wire);
+  fail_unless_equals_int (receive_rtcp (receiver, wire, len), SRTP_OK);
+  srtp_session_free (sender);
+  srtp_session_free (receiver);
+  srtp_session_free (encrypting);
+}
+GST_END_TEST;
+
+/* --- Attackers --- */
+
+GST_START_TEST (flood_of_ssrcs_costs_no_memory_and_harms_no_stream)
+{
+  Pair pair = pair_with (&suits[__i__], NULL);
+  guint n = g_getenv ("CONCLAVE_SLOW")                    ? 3000
+            : suits[__i__].backend == SRTP_BACKEND_GNUTLS ? 1000000
+                                                          : 100000;
+  guint first_failures = 0;
+  gsize out_len, len, filled = 0;
+  SrtpInfo info;
+
+  fail_unless_equals_int (pass (&pair, 1), SRTP_OK);
+  len = make_rtp (wire, sizeof wire, 0, 7, 0, -1, 40);
+  for (guint i = 0; i < n; i++) {
+    guint32 ssrc = i * 2654435761u + 5;
+    guint8 *p = wire + 8;
+    p[0] = (guint8) (ssrc >> 24), p[1] = (guint8) (ssrc >> 16),
+    p[2] = (guint8) (ssrc >> 8), p[3] = (guint8) ssrc;
+    fail_unless_equals_int (srtp_session_unprotect_rtp (pair.receiver, wire,
+                                len, plain, sizeof plain, &out_len, &info),
+        SRTP_UNAUTHENTIC);
+    first_failures += info.first_failure;
+    if (i == SRTP_MAX_STRANGERS)
+      filled = srtp_session_memory (pair.receiver);
+  }
+  fail_unless_equals_int (first_failures, SRTP_MAX_STRANGERS);
+  fail_unless_equals_uint64 (srtp_session_memory (pair.receiver), filled);
+  fail_unless (filled < 32 * 1024, "%" G_GSIZE_FORMAT " bytes", filled);
+  fail_unless_equals_uint64 (count_of (pair.receiver, SRTP_UNAUTHENTIC), n);
+  fail_unless_equals_int (pass (&pair, 2), SRTP_OK);
+  len = must_send (pair.sender, SSRC + 1, 1, wire);
+  fail_unless_equals_int (receive_rtp (pair.receiver, wire, len), SRTP_OK);
+  pair_clear (&pair);
+}
+GST_END_TEST;
+
+GST_START_TEST (streams_are_bounded_and_make_room_when_their_key_is_gone)
+{
+  SrtpConfig config = config_of (&suits[__i__], SRTP_SEND);
+  SrtpSession *sender = session_of (&config, 1, NULL);
+  SrtpResult result;
+  gsize len;
+
+  config.direction = SRTP_RECEIVE;
+  config.max_ssrcs = 5;
+  SrtpSession *receiver = session_of (&config, 1, NULL);
+  for (guint i = 0; i < 5; i++) {
+    len = must_send (sender, SSRC + i, 1, wire);
+    fail_unless_equals_int (receive_rtp (receiver, wire, len), SRTP_OK);
+  }
+  len = must_send (sender, SSRC + 5, 1, wire);
+  fail_unless_equals_int (
+      receive_rtp (receiver, wire, len), SRTP_TOO_MANY_SSRCS);
+  fail_unless_equals_int (
+      srtp_session_set_roc (receiver, SSRC + 6, 1), SRTP_TOO_MANY_SSRCS);
+  for (guint i = 0; i < 5; i++) {
+    len = must_send (sender, SSRC + i, 2, wire);
+    fail_unless_equals_int (receive_rtp (receiver, wire, len), SRTP_OK);
+  }
+
+  fail_unless_equals_int (rekey (receiver, 2, NULL), SRTP_OK);
+  fail_unless_equals_int (rekey (sender, 2, NULL), SRTP_OK);
+  for (guint i = 0; i <= SRTP_KEY_LINGER; i++) {
+    len = must_send (sender, SSRC, (guint16) (3 + i), wire);
+    fail_unless_equals_int (receive_rtp (receiver, wire, len), SRTP_OK);
+  }
+  for (guint i = 6; i < 10; i++) {
+    len = must_send (sender, SSRC + i, 1, wire);
+    fail_unless_equals_int (receive_rtp (receiver, wire, len), SRTP_OK);
+  }
+  len = must_send (sender, SSRC, 5000, wire);
+  fail_unless_equals_int (receive_rtp (receiver, wire, len), SRTP_OK);
+  fail_unless_equals_int (receive_rtp (receiver, wire, len), SRTP_REPLAYED);
+  len = must_send (sender, SSRC + 11, 1, wire);
+  fail_unless_equals_int (
+      receive_rtp (receiver, wire, len), SRTP_TOO_MANY_SSRCS);
+
+  /* A sender as well. */
+  config.direction = SRTP_SEND;
+  SrtpSession *narrow = session_of (&config, 1, NULL);
+  for (guint i = 0; i < 5; i++)
+    must_send (narrow, SSRC + i, 1, wire);
+  send_rtp (narrow, SSRC + 5, 1, wire, &result);
+  fail_unless_equals_int (result, SRTP_TOO_MANY_SSRCS);
+  srtp_session_free (narrow);
+  srtp_session_free (sender);
+  srtp_session_free (receiver);
+}
+GST_END_TEST;
+
+GST_START_TEST (replay_window_has_the_size_asked_for)
+{
+  SrtpConfig config = config_of (&suits[__i__], SRTP_SEND);
+  SrtpSession *sender = session_of (&config, 1, NULL);
+  static guint8 sent[301][64];
+  gsize len = 0;
+
+  config.direction = SRTP_RECEIVE;
+  config.window = 128;
+  SrtpSession *receiver = session_of (&config, 1, NULL);
+  for (guint i = 0; i <= 300; i++)
+    len = must_send (sender, SSRC, (guint16) i, sent[i]);
+  fail_unless_equals_int (receive_rtp (receiver, sent[300], len), SRTP_OK);
+  fail_unless_equals_int (
+      receive_rtp (receiver, sent[172], len), SRTP_TOO_OLD);
+  fail_unless_equals_int (receive_rtp (receiver, sent[173], len), SRTP_OK);
+  fail_unless_equals_int (
+      receive_rtp (receiver, sent[173], len), SRTP_REPLAYED);
+  srtp_session_free (sender);
+  srtp_session_free (receiver);
+}
+GST_END_TEST;
+
+/* --- Without a suite --- */
+
+GST_START_TEST (settings_that_do_not_go_together_are_named)
+{
+  SrtpConfig c;
+
+  srtp_config_init (&c, SRTP_SEND);
+  fail_unless (srtp_config_problem (&c) == NULL);
+  fail_unless_equals_int ((int) srtp_config_key_len (&c), 44);
+  c.rtp_auth = SRTP_AUTH_HMAC_SHA1_80;
+  fail_unless (strstr (srtp_config_problem (&c), "rtp-auth") != NULL);
+  srtp_config_init (&c, SRTP_SEND);
+  c.rtp_cipher = c.rtcp_cipher = SRTP_AES_128_ICM;
+  fail_unless (srtp_config_problem (&c) == NULL);
+  c.rtcp_auth = SRTP_AUTH_NULL;
+  fail_unless (strstr (srtp_config_problem (&c), "rtcp-auth") != NULL);
+  c.rtcp_auth = SRTP_AUTH_AUTO;
+  c.backend = SRTP_BACKEND_GNUTLS;
+  fail_unless (strstr (srtp_config_problem (&c), "backend") != NULL);
+  srtp_config_init (&c, SRTP_SEND);
+  c.window = 63;
+  fail_unless (srtp_config_problem (&c) != NULL);
+  fail_unless (srtp_session_new (&c, NULL) == NULL);
+  srtp_config_init (&c, SRTP_SEND);
+  c.rtp_cipher = c.rtcp_cipher = SRTP_AES_128_ICM;
+  fail_unless_equals_int ((int) srtp_config_key_len (&c), 30);
+}
+GST_END_TEST;
+
+/* RTP and RTCP may have suites of their own; one key serves both, and libsrtp2 derives the same from it. */
+GST_START_TEST (suites_of_rtp_and_rtcp_may_differ)
+{
+  for (int rtp = SRTP_AES_256_GCM; rtp <= SRTP_AES_128_ICM; rtp++)
+    for (int rtcp = SRTP_AES_256_GCM; rtcp <= SRTP_AES_128_ICM; rtcp++) {
+      Suit suit = { (SrtpCipher) rtp, SRTP_AUTH_AUTO, SRTP_BACKEND_AUTO };
+      SrtpConfig sending = config_of (&suit, SRTP_SEND),
+                 receiving = config_of (&suit, SRTP_RECEIVE);
+      sending.rtcp_cipher = receiving.rtcp_cipher = (SrtpCipher) rtcp;
+      receiving.backend = SRTP_BACKEND_LIBSRTP2;
+      if (srtp_cipher_is_gcm (sending.rtp_cipher)
+          != srtp_cipher_is_gcm (sending.rtcp_cipher)) {
+        fail_unless (
+            strstr (srtp_config_problem (&sending), "rtcp-cipher") != NULL);
+        continue;
+      }
+      Pair pair = { session_of (&sending, 1, "m"),
+        session_of (&receiving, 1, "m") };
+      fail_unless_equals_int (pass (&pair, 1), SRTP_OK);
+      gsize len = send_rtcp (pair.sender, SSRC, wire);
+      fail_unless_equals_int (
+          receive_rtcp (pair.receiver, wire, len), SRTP_OK);
+      pair_clear (&pair);
+    }
+}
+GST_END_TEST;
+
+GST_START_TEST (packets_without_room_key_or_sense_are_refused)
+{
+  SrtpConfig config;
+  srtp_config_init (&config, SRTP_SEND);
+  SrtpSession *session = srtp_session_new (&config, NULL);
+  gsize out_len, len = make_rtp (packet, sizeof packet, SSRC, 1, 0, -1, 100);
+
+  fail_unless_equals_int (srtp_session_protect_rtp (session, packet, len, wire,
+                              ROOM, &out_len, NULL),
+      SRTP_NO_KEY);
+  fail_unless_equals_int (set_key (session, 1, NULL), SRTP_OK);
+  fail_unless_equals_int (srtp_session_protect_rtp (session, packet, len, wire,
+                              len + 15, &out_len, NULL),
+      SRTP_NO_ROOM);
+  fail_unless_equals_int (
+      srtp_session_protect_rtp (session, packet, len, wire, 3, &out_len, NULL),
+      SRTP_NO_ROOM);
+  fail_unless_equals_int (srtp_session_protect_rtp (session, packet, len, wire,
+                              len + 16, &out_len, NULL),
+      SRTP_OK);
+  fail_unless_equals_int (srtp_session_unprotect_rtp (session, wire, out_len,
+                              plain, ROOM, &out_len, NULL),
+      SRTP_NO_KEY);
+  fail_unless_equals_int (srtp_session_protect_rtp (
+                              session, packet, 11, wire, ROOM, &out_len, NULL),
+      SRTP_MALFORMED);
+  packet[0] = 0x40; /* version 1 */
+  fail_unless_equals_int (srtp_session_protect_rtp (session, packet, len, wire,
+                              ROOM, &out_len, NULL),
+      SRTP_MALFORMED);
+  packet[0] = 0x8f; /* more CSRCs than bytes */
+  fail_unless_equals_int (srtp_session_protect_rtp (
+                              session, packet, 40, wire, ROOM, &out_len, NULL),
+      SRTP_MALFORMED);
+  packet[0] = 0x90; /* an extension longer than the packet */
+  packet[14] = 0xff;
+  fail_unless_equals_int (srtp_session_protect_rtp (session, packet, len, wire,
+                              ROOM, &out_len, NULL),
+      SRTP_MALFORMED);
+  fail_unless (srtp_is_rtcp ((const guint8 *) "\x80\xc8", 2)
+               && srtp_is_rtcp ((const guint8 *) "\xa0\xce", 2));
+  fail_if (srtp_is_rtcp ((const guint8 *) "\x80\x60", 2)
+           || srtp_is_rtcp ((const guint8 *) "\x80\xe0", 2)
+           || srtp_is_rtcp ((const guint8 *) "\x80\xc8", 1)
+           || srtp_is_rtcp ((const guint8 *) "\x00\xc8", 2));
+  srtp_session_free (session);
+}
+GST_END_TEST;
+
+static Suite *
+srtp_suite (void)
+{
+  Suite *suite = suite_create ("srtp");
+  TCase *tc = tcase_create ("vectors");
+
+  vectors = json_node_get_object (load_vectors ("vectors/srtp/vectors.json"));
+  suite_add_tcase (suite, tc);
+  tcase_add_loop_test (tc, session_keys_are_those_of_the_vector, 0,
+      (int) json_array_get_length (
+          json_object_get_array_member (vectors, "derive")));
+  tcase_add_loop_test (tc, gcm_packet_is_that_of_the_vector, 0,
+      (int) json_array_get_length (
+          json_object_get_array_member (vectors, "gcm")));
+
+  tc = tcase_create ("suites");
+  suite_add_tcase (suite, tc);
+  tcase_set_timeout (tc, 120);
+  tcase_add_loop_test (
+      tc, packets_of_all_shapes_come_back_as_they_were, 0, N_SUITS);
+  tcase_add_loop_test (tc,
+      every_cut_and_every_flipped_bit_is_refused_and_changes_nothing, 0,
+      N_SUITS);
+  tcase_add_loop_test (
+      tc, reordering_across_a_wrap_and_back_finds_every_index, 0, N_SUITS);
+  tcase_add_loop_test (tc,
+      late_joiner_reads_from_the_first_packet_when_it_is_told_the_roc, 0,
+      N_SUITS);
+  tcase_add_loop_test (
+      tc, forwarder_sends_under_the_indices_it_is_given, 0, N_SUITS);
+  tcase_add_loop_test (tc, last_index_is_the_last, 0, N_SUITS);
+  tcase_add_loop_test (tc, no_index_is_used_twice_under_a_key, 0, N_SUITS);
+  tcase_add_loop_test (
+      tc, rekeying_loses_nothing_and_the_old_key_ends, 0, N_SUITS);
+  tcase_add_loop_test (tc, keys_that_do_not_fit_are_refused, 0, N_SUITS);
+  tcase_add_loop_test (
+      tc, spent_key_is_told_of_in_time_and_then_refused, 0, N_SUITS);
+  tcase_add_loop_test (
+      tc, rtcp_without_encryption_is_read_by_every_receiver, 0, N_SUITS);
+  tcase_add_loop_test (
+      tc, flood_of_ssrcs_costs_no_memory_and_harms_no_stream, 0, N_SUITS);
+  tcase_add_loop_test (tc,
+      streams_are_bounded_and_make_room_when_their_key_is_gone, 0, N_SUITS);
+  tcase_add_loop_test (tc, replay_window_has_the_size_asked_for, 0, N_SUITS);
+
+  tc = tcase_create ("settings");
+  suite_add_tcase (suite, tc);
+  tcase_add_test (tc, settings_that_do_not_go_together_are_named);
+  tcase_add_test (tc, suites_of_rtp_and_rtcp_may_differ);
+  tcase_add_test (tc, packets_without_room_key_or_sense_are_refused);
+  return suite;
+}
+
+PURE_CHECK_MAIN (srtp)
