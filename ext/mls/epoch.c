@@ -52,8 +52,10 @@ mls_epoch_set_context (MlsEpoch *epoch, MlsSuite suite, MlsSlice group_id,
   if (!bytes.failed)
     mls_group_context_read (&in, &context);
   if (bytes.failed || !reader_done (&in)) {
+    /* only a creator's extensions were not read before */
+    MlsResult result = bytes.failed ? MLS_NO_MEMORY : MLS_MISUSE;
     mls_buffer_free (&bytes);
-    return MLS_NO_MEMORY;
+    return result;
   }
   mls_buffer_free (&epoch->context_bytes);
   epoch->context_bytes = bytes;
