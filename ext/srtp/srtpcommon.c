@@ -121,6 +121,7 @@ srtp_core_init (SrtpCore *core, SrtpDirection direction)
     .lifetime = SRTP_RTP_LIFETIME,
     .fresh = TRUE };
   g_mutex_init (&core->lock);
+  core->blocks = srtp_blocks_new ();
   core->by_ssrc = g_hash_table_new_full (
       NULL, NULL, NULL, (GDestroyNotify) srtp_session_free);
 }
@@ -129,6 +130,7 @@ void
 srtp_core_clear (SrtpCore *core)
 {
   g_clear_pointer (&core->session, srtp_session_free);
+  g_clear_pointer (&core->blocks, srtp_blocks_free);
   g_clear_pointer (&core->by_ssrc, g_hash_table_unref);
   g_clear_pointer (&core->key, secret_unref);
   g_clear_pointer (&core->location, g_free);
@@ -654,6 +656,7 @@ srtp_core_install_actions (GType type, SrtpCoreOf core_of)
 {
   const GSignalFlags action = G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION;
 
+  /* What each does and answers is in docs/elements/srtpprotect.md; all may be called from any thread. */
   g_type_set_qdata (type, core_quark (), (gpointer) core_of);
   g_signal_new_class_handler ("set-key", type, action, G_CALLBACK (set_key),
       NULL, NULL, NULL, G_TYPE_BOOLEAN, 2, G_TYPE_BYTES, G_TYPE_BYTES);

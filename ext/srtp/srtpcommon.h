@@ -7,6 +7,7 @@
 #include <gst/gst.h>
 
 #include "ext/srtp/session.h"
+#include "ext/srtp/srtpblocks.h"
 
 G_BEGIN_DECLS
 
@@ -14,7 +15,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (Secret, secret_unref)
 
 typedef struct
 {
-  SrtpDirection direction; /* fixed */
+  SrtpDirection direction; /* fixed, */
+  SrtpBlocks
+      *blocks; /* as this is: for packets that cannot stay where they are */
 
   /* object lock */
   gint rtp_cipher, rtcp_cipher, rtp_auth, rtcp_auth, backend; /* enum values */

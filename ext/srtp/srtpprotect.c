@@ -180,37 +180,38 @@ protect_in_place (
 
 /* From where the packet lies to a block of its own, which takes its place in the buffer, or in a new one where others
  * hold this one too. A packet in several memories (payloaders put the header in front of a part of the frame) is gathered
- * first. A fresh block costs less than half of what GstBufferPool takes. Gives the buffer to send, or NULL. */
+ * first.  Gives the buffer to send, or NULL. */
 static GstBuffer *
 protect_to_new (
     Batch *batch, GstBuffer *buffer, SrtpResult *result, SrtpInfo *info)
 {
   gsize len = gst_buffer_get_size (buffer), room = len + batch->overhead,
         out_len = 0;
-  GstMemory *memory = gst_buffer_n_memory (buffer) == 1
-                          ? gst_buffer_peek_memory (buffer, 0)
-                          : NULL;
-  guint8 *data = g_try_malloc (room);
+  GstMemory *from = gst_buffer_n_memory (buffer) == 1
+                        ? gst_buffer_peek_memory (buffer, 0)
+                        : NULL;
+  guint8 *data;
+  GstMemory *memory = srtp_blocks_take (batch->self->core.blocks, room, &data);
   GstMapInfo map;
 
-  if (!data) {
+  if (!memory) {
     *result = SRTP_FAILED;
     return NULL;
   }
-  if (memory && gst_memory_map (memory, &map, GST_MAP_READ)) {
+  if (from && gst_memory_map (from, &map, GST_MAP_READ)) {
     *result =
         protect_bytes (batch, map.data, map.size, data, room, &out_len, info);
-    gst_memory_unmap (memory, &map);
+    gst_memory_unmap (from, &map);
   } else {
     gst_buffer_extract (buffer, 0, data, len);
     *result = protect_bytes (batch, data, len, data, room, &out_len, info);
   }
   if (*result != SRTP_OK) {
-    g_free (data);
+    gst_memory_unref (memory);
     return NULL;
   }
-  return srtp_buffer_with (buffer,
-      gst_memory_new_wrapped (0, data, room, 0, out_len, data, g_free));
+  gst_memory_resize (memory, 0, out_len);
+  return srtp_buffer_with (buffer, memory);
 }
 
 /* Notes what must be said about a packet that is not sent. */
@@ -346,7 +347,7 @@ finish_batch (Batch *batch)
 static GstFlowReturn
 conclave_srtp_protect_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
 {
-  ConclaveSrtpProtect *self = CONCLAVE_SRTP_PROTECT (parent);
+  ConclaveSrtpProtect *self = (ConclaveSrtpProtect *) parent;
   Batch batch;
 
   g_mutex_lock (&self->core.lock);
@@ -371,7 +372,7 @@ static GstFlowReturn
 conclave_srtp_protect_chain_list (
     GstPad *pad, GstObject *parent, GstBufferList *list)
 {
-  ConclaveSrtpProtect *self = CONCLAVE_SRTP_PROTECT (parent);
+  ConclaveSrtpProtect *self = (ConclaveSrtpProtect *) parent;
   Batch batch;
 
   list = gst_buffer_list_make_writable (list);

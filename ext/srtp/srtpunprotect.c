@@ -219,33 +219,33 @@ static GstBuffer *
 unprotect_to_new (Batch *batch, GstBuffer *buffer, SrtpResult *result,
     gboolean *rtcp, SrtpInfo *info)
 {
-  gsize len = gst_buffer_get_size (buffer), out_len = 0;
-  GstMemory *memory = gst_buffer_n_memory (buffer) == 1
-                          ? gst_buffer_peek_memory (buffer, 0)
-                          : NULL;
-  guint8 *data = g_try_malloc (MAX (len, 1));
+  gsize len = gst_buffer_get_size (buffer), room = len, out_len = 0;
+  GstMemory *from = gst_buffer_n_memory (buffer) == 1
+                        ? gst_buffer_peek_memory (buffer, 0)
+                        : NULL;
+  guint8 *data;
+  GstMemory *memory = srtp_blocks_take (batch->self->core.blocks, room, &data);
   GstMapInfo map;
 
-  if (!data) {
+  if (!memory) {
     *result = SRTP_FAILED;
     return NULL;
   }
-  if (memory && gst_memory_map (memory, &map, GST_MAP_READ)) {
+  if (from && gst_memory_map (from, &map, GST_MAP_READ)) {
     *result = unprotect_bytes (
-        batch, map.data, map.size, data, len, &out_len, rtcp, info);
-    gst_memory_unmap (memory, &map);
+        batch, map.data, map.size, data, room, &out_len, rtcp, info);
+    gst_memory_unmap (from, &map);
   } else {
     gst_buffer_extract (buffer, 0, data, len);
     *result =
-        unprotect_bytes (batch, data, len, data, len, &out_len, rtcp, info);
+        unprotect_bytes (batch, data, len, data, room, &out_len, rtcp, info);
   }
   if (*result != SRTP_OK) {
-    g_free (data);
+    gst_memory_unref (memory);
     return NULL;
   }
-  return srtp_buffer_with (
-      buffer, gst_memory_new_wrapped (
-                  0, data, MAX (len, 1), 0, out_len, data, g_free));
+  gst_memory_resize (memory, 0, out_len);
+  return srtp_buffer_with (buffer, memory);
 }
 
 static void
@@ -401,7 +401,7 @@ static GstFlowReturn
 conclave_srtp_unprotect_chain (
     GstPad *pad, GstObject *parent, GstBuffer *buffer)
 {
-  ConclaveSrtpUnprotect *self = CONCLAVE_SRTP_UNPROTECT (parent);
+  ConclaveSrtpUnprotect *self = (ConclaveSrtpUnprotect *) parent;
   Batch batch = { .self = self, .rtcp = pad == self->rtcp_sink };
 
   g_mutex_lock (&self->core.lock);
@@ -420,7 +420,7 @@ static GstFlowReturn
 conclave_srtp_unprotect_chain_list (
     GstPad *pad, GstObject *parent, GstBufferList *list)
 {
-  ConclaveSrtpUnprotect *self = CONCLAVE_SRTP_UNPROTECT (parent);
+  ConclaveSrtpUnprotect *self = (ConclaveSrtpUnprotect *) parent;
   Batch batch = { .self = self, .rtcp = pad == self->rtcp_sink };
 
   list = gst_buffer_list_make_writable (list);

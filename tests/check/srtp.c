@@ -2,175 +2,9 @@
  * of srtp-differential.c.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pure.h"
-
-#include "srtp-packets.h"
-
-#include "ext/srtp/transform.h"
-
-#define ROOM (SRTP_MAX_PACKET + SRTP_MAX_OVERHEAD)
-#define SSRC 0x01020304u
-
-/* Every suite on every backend that does it. */
-typedef struct
-{
-  SrtpCipher cipher;
-  SrtpAuth auth;
-  SrtpBackend backend;
-} Suit;
-
-static const Suit suits[] = {
-  { SRTP_AES_256_GCM, SRTP_AUTH_AUTO, SRTP_BACKEND_GNUTLS },
-  { SRTP_AES_128_GCM, SRTP_AUTH_NULL, SRTP_BACKEND_GNUTLS },
-  { SRTP_AES_256_GCM, SRTP_AUTH_NULL, SRTP_BACKEND_LIBSRTP2 },
-  { SRTP_AES_128_GCM, SRTP_AUTH_AUTO, SRTP_BACKEND_LIBSRTP2 },
-  { SRTP_AES_256_ICM, SRTP_AUTH_AUTO, SRTP_BACKEND_AUTO },
-  { SRTP_AES_256_ICM, SRTP_AUTH_HMAC_SHA1_32, SRTP_BACKEND_LIBSRTP2 },
-  { SRTP_AES_128_ICM, SRTP_AUTH_HMAC_SHA1_80, SRTP_BACKEND_AUTO },
-  { SRTP_AES_128_ICM, SRTP_AUTH_HMAC_SHA1_32, SRTP_BACKEND_AUTO },
-};
-
-#define N_SUITS ((int) G_N_ELEMENTS (suits))
+#include "srtppair.h"
 
 static JsonObject *vectors;
-static guint8 packet[ROOM], wire[ROOM], plain[ROOM];
-
-static SrtpConfig
-config_of (const Suit *suit, SrtpDirection direction)
-{
-  SrtpConfig config;
-  srtp_config_init (&config, direction);
-  config.rtp_cipher = config.rtcp_cipher = suit->cipher;
-  config.rtp_auth = config.rtcp_auth = suit->auth;
-  config.backend = suit->backend;
-  return config;
-}
-
-/* A key of this session's length, every one of `number` another. */
-static Secret *
-key_for (const SrtpSession *session, guint8 number)
-{
-  Secret *key =
-      secret_new (srtp_config_key_len (srtp_session_config (session)));
-  for (gsize i = 0; i < secret_len (key); i++)
-    secret_bytes (key)[i] = (guint8) (i * 11 + number * 37 + 1);
-  return key;
-}
-
-static SrtpResult
-set_key (SrtpSession *session, guint8 number, const char *mki)
-{
-  Secret *key = key_for (session, number);
-  SrtpResult result =
-      srtp_session_set_key (session, key, mki, mki ? strlen (mki) : 0);
-  secret_unref (key);
-  return result;
-}
-
-static SrtpResult
-rekey (SrtpSession *session, guint8 number, const char *mki)
-{
-  Secret *key = key_for (session, number);
-  SrtpResult result =
-      srtp_session_rekey (session, key, mki, mki ? strlen (mki) : 0);
-  secret_unref (key);
-  return result;
-}
-
-static SrtpSession *
-session_of (const SrtpConfig *config, guint8 key, const char *mki)
-{
-  SrtpSession *session = srtp_session_new (config, NULL);
-  fail_unless (session != NULL);
-  fail_unless_equals_int (set_key (session, key, mki), SRTP_OK);
-  return session;
-}
-
-/* A sender and a receiver of one suite with key 1. */
-typedef struct
-{
-  SrtpSession *sender, *receiver;
-} Pair;
-
-static Pair
-pair_with (const Suit *suit, const char *mki)
-{
-  SrtpConfig sending = config_of (suit, SRTP_SEND),
-             receiving = config_of (suit, SRTP_RECEIVE);
-  return (
-      Pair){ session_of (&sending, 1, mki), session_of (&receiving, 1, mki) };
-}
-
-static void
-pair_clear (Pair *pair)
-{
-  srtp_session_free (pair->sender);
-  srtp_session_free (pair->receiver);
-}
-
-/* A packet of 40 bytes to `out`; its length, or 0 with the refusal in `result`. */
-static gsize
-send_rtp (SrtpSession *sender, guint32 ssrc, guint16 seq, guint8 *out,
-    SrtpResult *result)
-{
-  gsize len = make_rtp (packet, sizeof packet, ssrc, seq, 0, -1, 28),
-        out_len = 0;
-  *result = srtp_session_protect_rtp (
-      sender, packet, len, out, ROOM, &out_len, NULL);
-  return *result == SRTP_OK ? out_len : 0;
-}
-
-static gsize
-must_send (SrtpSession *sender, guint32 ssrc, guint16 seq, guint8 *out)
-{
-  SrtpResult result;
-  gsize len = send_rtp (sender, ssrc, seq, out, &result);
-  fail_unless (result == SRTP_OK, "sequence number %u not sent: %s", seq,
-      srtp_result_name (result));
-  return len;
-}
-
-static SrtpResult
-receive_rtp (SrtpSession *receiver, const guint8 *in, gsize len)
-{
-  gsize out_len;
-  return srtp_session_unprotect_rtp (
-      receiver, in, len, plain, sizeof plain, &out_len, NULL);
-}
-
-/* Sent with this sequence number, and what becomes of it at the receiver. */
-static SrtpResult
-pass (Pair *pair, guint16 seq)
-{
-  gsize len = must_send (pair->sender, SSRC, seq, wire);
-  return receive_rtp (pair->receiver, wire, len);
-}
-
-static gsize
-send_rtcp (SrtpSession *sender, guint32 ssrc, guint8 *out)
-{
-  gsize len = make_rtcp (packet, sizeof packet, ssrc, 2), out_len = 0;
-  fail_unless_equals_int (srtp_session_protect_rtcp (
-                              sender, packet, len, out, ROOM, &out_len, NULL),
-      SRTP_OK);
-  return out_len;
-}
-
-static SrtpResult
-receive_rtcp (SrtpSession *receiver, const guint8 *in, gsize len)
-{
-  gsize out_len;
-  return srtp_session_unprotect_rtcp (
-      receiver, in, len, plain, sizeof plain, &out_len, NULL);
-}
-
-static guint64
-count_of (const SrtpSession *session, SrtpResult result)
-{
-  SrtpStats stats;
-  srtp_session_stats (session, &stats);
-  return stats.counters.results[result];
-}
 
 /* --- Vectors --- */
 
@@ -503,237 +337,12 @@ GST_START_TEST (last_index_is_the_last)
 }
 GST_END_TEST;
 
-/* --- Keys --- */
-
-GST_START_TEST (no_index_is_used_twice_under_a_key)
-{
-  SrtpConfig config = config_of (&suits[__i__], SRTP_SEND);
-  SrtpSession *sender = session_of (&config, 1, NULL);
-  SrtpResult result;
-
-  must_send (sender, SSRC, 10, wire);
-  must_send (sender, SSRC, 3000, wire);
-  send_rtp (sender, SSRC, 3000, wire, &result);
-  fail_unless_equals_int (result, SRTP_REPLAYED);
-  send_rtp (sender, SSRC, 10, wire, &result);
-  fail_unless_equals_int (result, SRTP_TOO_OLD);
-
-  /* The same key set again is the same key still. */
-  fail_unless_equals_int (set_key (sender, 1, NULL), SRTP_OK);
-  send_rtp (sender, SSRC, 3000, wire, &result);
-  fail_unless_equals_int (result, SRTP_REPLAYED);
-
-  /* Under another key everything is new; the one before does not come back, by whatever way. */
-  fail_unless_equals_int (set_key (sender, 2, NULL), SRTP_OK);
-  must_send (sender, SSRC, 3000, wire);
-  fail_unless_equals_int (set_key (sender, 1, NULL), SRTP_KEY_REUSED);
-  fail_unless_equals_int (rekey (sender, 1, NULL), SRTP_KEY_REUSED);
-  send_rtp (sender, SSRC, 3000, wire, &result);
-  fail_unless_equals_int (result, SRTP_REPLAYED); /* key 2 is still there */
-  SrtpSession *next = srtp_session_new (&config, sender);
-  fail_unless_equals_int (set_key (next, 1, NULL), SRTP_KEY_REUSED);
-  fail_unless_equals_int (set_key (next, 2, NULL), SRTP_KEY_REUSED);
-  fail_unless_equals_int (set_key (next, 3, NULL), SRTP_OK);
-  srtp_session_clear_keys (next);
-  fail_unless_equals_int (set_key (next, 3, NULL), SRTP_KEY_REUSED);
-  send_rtp (next, SSRC, 1, wire, &result);
-  fail_unless_equals_int (result, SRTP_NO_KEY);
-  srtp_session_free (next);
-  srtp_session_free (sender);
-}
-GST_END_TEST;
-
-static void
-check_rekeying (const Suit *suit, const char *old_mki, const char *new_mki)
-{
-  Pair pair = pair_with (suit, old_mki);
-  guint8 late[256], late_rtcp[256], forged[256], old_after[256];
-  gsize late_len, late_rtcp_len, len;
-
-  for (guint seq = 65000; seq < 65800; seq += 100)
-    fail_unless_equals_int (pass (&pair, (guint16) seq), SRTP_OK);
-  len = send_rtcp (pair.sender, SSRC, wire);
-  fail_unless_equals_int (receive_rtcp (pair.receiver, wire, len), SRTP_OK);
-  late_len = must_send (pair.sender, SSRC, 265, late);
-  late_rtcp_len = send_rtcp (pair.sender, SSRC, late_rtcp);
-
-  fail_unless_equals_int (rekey (pair.receiver, 2, new_mki), SRTP_OK);
-  /* The sender has not moved: the old one goes on, and what somebody makes up about the new one harms nothing. */
-  fail_unless_equals_int (pass (&pair, 266), SRTP_OK);
-  memcpy (forged, wire, 256);
-  if (new_mki)
-    memcpy (forged + late_len - srtp_session_rtp_overhead (pair.sender)
-                + (srtp_cipher_is_gcm (suit->cipher) ? 16 : 0),
-        new_mki, strlen (new_mki));
-  forged[3]++;
-  fail_unless_equals_int (
-      receive_rtp (pair.receiver, forged, late_len), SRTP_UNAUTHENTIC);
-  fail_unless_equals_int (pass (&pair, 268), SRTP_OK);
-
-  /* An old-key holder's packet of later: sent by a twin of the sender. */
-  SrtpConfig config = config_of (suit, SRTP_SEND);
-  SrtpSession *twin = session_of (&config, 1, old_mki);
-  fail_unless_equals_int (
-      srtp_session_set_index (twin, SSRC, 65536 + 268), SRTP_OK);
-  must_send (twin, SSRC, 400, old_after);
-
-  fail_unless_equals_int (rekey (pair.sender, 2, new_mki), SRTP_OK);
-  must_send (pair.sender, SSRC, 269,
-      wire); /* the first one under the new key is lost */
-  fail_unless_equals_int (pass (&pair, 270), SRTP_OK);
-  fail_unless_equals_int (receive_rtp (pair.receiver, late, late_len),
-      SRTP_OK); /* before the switch, and late */
-  fail_unless_equals_int (
-      receive_rtp (pair.receiver, late, late_len), SRTP_REPLAYED);
-  SrtpResult result = receive_rtp (pair.receiver, old_after, late_len);
-  fail_unless (result == SRTP_NO_KEY || result == SRTP_UNAUTHENTIC,
-      "the old key still speaks: %s", srtp_result_name (result));
-  fail_unless_equals_int (
-      receive_rtcp (pair.receiver, late_rtcp, late_rtcp_len), SRTP_OK);
-
-  /* RFC 3711, 3.4: the SRTCP index goes on, so what came before is a replay now as it was then. */
-  len = send_rtcp (pair.sender, SSRC, wire);
-  fail_unless_equals_int (receive_rtcp (pair.receiver, wire, len), SRTP_OK);
-  fail_unless_equals_int (
-      receive_rtcp (pair.receiver, wire, len), SRTP_REPLAYED);
-  SrtpStreamStats stats[4];
-  fail_unless_equals_int (
-      (int) srtp_session_stream_stats (pair.receiver, stats, 4), 1);
-  fail_unless_equals_uint64 (stats[0].rtcp_index, 3);
-  fail_unless_equals_uint64 (stats[0].index, 65536 + 270);
-
-  /* And the old one is dropped in the end. */
-  must_send (twin, SSRC + 1, 1, old_after);
-  fail_unless_equals_int (
-      receive_rtp (pair.receiver, old_after, late_len), SRTP_OK);
-  for (guint i = 0; i < SRTP_KEY_LINGER; i++)
-    fail_unless_equals_int (pass (&pair, (guint16) (271 + i)), SRTP_OK);
-  must_send (twin, SSRC + 1, 2, old_after);
-  fail_if (receive_rtp (pair.receiver, old_after, late_len) == SRTP_OK);
-  SrtpStats all;
-  srtp_session_stats (pair.receiver, &all);
-  fail_unless_equals_int ((int) all.n_keys, 1);
-  srtp_session_free (twin);
-  pair_clear (&pair);
-}
-
-GST_START_TEST (rekeying_loses_nothing_and_the_old_key_ends)
-{
-  check_rekeying (&suits[__i__], "old1", "new2");
-  check_rekeying (&suits[__i__], NULL, NULL);
-}
-GST_END_TEST;
-
-GST_START_TEST (keys_that_do_not_fit_are_refused)
-{
-  Pair pair = pair_with (&suits[__i__], "ab");
-  Secret *shorter = secret_random (
-      srtp_config_key_len (srtp_session_config (pair.sender)) - 1);
-  static const guint8 long_mki[SRTP_MAX_MKI + 1] = { 0 };
-  Secret *fits = key_for (pair.sender, 9);
-
-  fail_unless_equals_int (
-      srtp_session_set_key (pair.sender, shorter, NULL, 0), SRTP_BAD_KEY);
-  fail_unless_equals_int (
-      srtp_session_set_key (pair.sender, NULL, NULL, 0), SRTP_BAD_KEY);
-  fail_unless_equals_int (
-      srtp_session_set_key (pair.sender, fits, long_mki, sizeof long_mki),
-      SRTP_BAD_KEY);
-  fail_unless_equals_int (rekey (pair.sender, 2, "abc"),
-      SRTP_BAD_KEY); /* the MKI's length is the session's */
-  fail_unless_equals_int (rekey (pair.receiver, 1, "cd"), SRTP_KEY_REUSED);
-  fail_unless_equals_int (pass (&pair, 1), SRTP_OK);
-  for (guint8 i = 2; i < 20; i++) /* more than it keeps */
-    fail_unless_equals_int (rekey (pair.receiver, i, "cd"), SRTP_OK);
-  secret_unref (shorter);
-  secret_unref (fits);
-  pair_clear (&pair);
-}
-GST_END_TEST;
-
-/* RFC 3711, 9.2. A small lifetime is what SDES (RFC 4568, 6.1) would ask for. */
-GST_START_TEST (spent_key_is_told_of_in_time_and_then_refused)
-{
-  SrtpConfig config = config_of (&suits[__i__], SRTP_SEND);
-  config.lifetime = 32;
-  SrtpSession *sender = session_of (&config, 1, NULL);
-  config.direction = SRTP_RECEIVE;
-  SrtpSession *receiver = session_of (&config, 1, NULL);
-  SrtpInfo info;
-  SrtpResult result;
-  guint told = 0;
-  gsize len, out_len;
-
-  for (guint16 seq = 1; seq <= 32; seq++) {
-    /* All SSRCs together. */
-    len = make_rtp (packet, sizeof packet, SSRC + seq % 3, seq, 0, -1, 20);
-    fail_unless_equals_int (srtp_session_protect_rtp (
-                                sender, packet, len, wire, ROOM, &len, &info),
-        SRTP_OK);
-    told += info.soft_limit;
-    fail_unless_equals_int (info.soft_limit, seq == 30);
-    /* What is not authentic uses nothing up. */
-    wire[12] ^= 1;
-    fail_unless_equals_int (
-        receive_rtp (receiver, wire, len), SRTP_UNAUTHENTIC);
-    wire[12] ^= 1;
-    fail_unless_equals_int (srtp_session_unprotect_rtp (receiver, wire, len,
-                                plain, ROOM, &out_len, &info),
-        SRTP_OK);
-  }
-  fail_unless_equals_int (told, 1);
-  send_rtp (sender, SSRC, 50, wire, &result);
-  fail_unless_equals_int (result, SRTP_KEY_SPENT);
-  fail_unless_equals_int (set_key (sender, 1, NULL), SRTP_OK);
-  send_rtp (sender, SSRC, 50, wire, &result);
-  fail_unless_equals_int (result, SRTP_KEY_SPENT);
-  for (guint i = 0; i < 32; i++)
-    send_rtcp (sender, SSRC, wire);
-  len = make_rtcp (packet, sizeof packet, SSRC, 1);
-  fail_unless_equals_int (srtp_session_protect_rtcp (
-                              sender, packet, len, wire, ROOM, &out_len, NULL),
-      SRTP_KEY_SPENT);
-  fail_unless_equals_int (rekey (sender, 2, NULL), SRTP_OK);
-  must_send (sender, SSRC, 50, wire);
-  srtp_session_free (sender);
-  srtp_session_free (receiver);
-}
-GST_END_TEST;
-
-GST_START_TEST (rtcp_without_encryption_is_read_by_every_receiver)
-{
-  SrtpConfig sending = config_of (&suits[__i__], SRTP_SEND),
-             receiving = config_of (&suits[__i__], SRTP_RECEIVE);
-  sending.clear_rtcp = TRUE;
-  SrtpSession *sender = session_of (&sending, 1, NULL),
-              *receiver = session_of (&receiving, 1, NULL);
-  sending.clear_rtcp = FALSE;
-  SrtpSession *encrypting = session_of (&sending, 1, NULL);
-  gsize len = send_rtcp (sender, SSRC, wire);
-  fail_unless (
-      memcmp (wire, packet, 8 + 48) == 0, "E = 0, but it is encrypted");
-  wire[20] ^= 1;
-  fail_unless_equals_int (
-      receive_rtcp (receiver, wire, len), SRTP_UNAUTHENTIC);
-  wire[20] ^= 1;
-  fail_unless_equals_int (receive_rtcp (receiver, wire, len), SRTP_OK);
-  fail_unless_equals_int (receive_rtcp (receiver, wire, len), SRTP_REPLAYED);
-  len = send_rtcp (encrypting, SSRC + 1, wire);
-  fail_unless_equals_int (receive_rtcp (receiver, wire, len), SRTP_OK);
-  srtp_session_free (sender);
-  srtp_session_free (receiver);
-  srtp_session_free (encrypting);
-}
-GST_END_TEST;
-
 /* --- Attackers --- */
 
 GST_START_TEST (flood_of_ssrcs_costs_no_memory_and_harms_no_stream)
 {
   Pair pair = pair_with (&suits[__i__], NULL);
-  guint n = g_getenv ("CONCLAVE_SLOW")                    ? 3000
-            : suits[__i__].backend == SRTP_BACKEND_GNUTLS ? 1000000
-                                                          : 100000;
+  guint n = g_getenv ("CONCLAVE_SLOW") ? 3000 : __i__ == 0 ? 1000000 : 20000;
   guint first_failures = 0;
   gsize out_len, len, filled = 0;
   SrtpInfo info;
@@ -759,6 +368,34 @@ GST_START_TEST (flood_of_ssrcs_costs_no_memory_and_harms_no_stream)
   fail_unless_equals_int (pass (&pair, 2), SRTP_OK);
   len = must_send (pair.sender, SSRC + 1, 1, wire);
   fail_unless_equals_int (receive_rtp (pair.receiver, wire, len), SRTP_OK);
+  pair_clear (&pair);
+}
+GST_END_TEST;
+
+GST_START_TEST (ssrc_that_failed_first_takes_its_failures_along)
+{
+  Pair pair = pair_with (&suits[__i__], NULL);
+  SrtpStreamStats stats[4];
+  SrtpInfo info;
+  gsize out_len, len = must_send (pair.sender, SSRC, 1, wire);
+
+  wire[15] ^= 1;
+  for (guint i = 0; i < 3; i++) {
+    fail_unless_equals_int (srtp_session_unprotect_rtp (pair.receiver, wire,
+                                len, plain, sizeof plain, &out_len, &info),
+        SRTP_UNAUTHENTIC);
+    fail_unless_equals_int (info.first_failure, i == 0);
+  }
+  wire[15] ^= 1;
+  fail_unless_equals_int (srtp_session_unprotect_rtp (pair.receiver, wire, len,
+                              plain, sizeof plain, &out_len, &info),
+      SRTP_OK);
+  fail_unless (info.recovered && info.new_stream);
+  fail_unless_equals_int (
+      (int) srtp_session_stream_stats (pair.receiver, stats, 4), 1);
+  fail_unless (stats[0].authentic);
+  fail_unless_equals_uint64 (stats[0].counters.results[SRTP_UNAUTHENTIC], 3);
+  fail_unless_equals_uint64 (stats[0].counters.results[SRTP_OK], 1);
   pair_clear (&pair);
 }
 GST_END_TEST;
@@ -976,16 +613,10 @@ srtp_suite (void)
   tcase_add_loop_test (
       tc, forwarder_sends_under_the_indices_it_is_given, 0, N_SUITS);
   tcase_add_loop_test (tc, last_index_is_the_last, 0, N_SUITS);
-  tcase_add_loop_test (tc, no_index_is_used_twice_under_a_key, 0, N_SUITS);
-  tcase_add_loop_test (
-      tc, rekeying_loses_nothing_and_the_old_key_ends, 0, N_SUITS);
-  tcase_add_loop_test (tc, keys_that_do_not_fit_are_refused, 0, N_SUITS);
-  tcase_add_loop_test (
-      tc, spent_key_is_told_of_in_time_and_then_refused, 0, N_SUITS);
-  tcase_add_loop_test (
-      tc, rtcp_without_encryption_is_read_by_every_receiver, 0, N_SUITS);
   tcase_add_loop_test (
       tc, flood_of_ssrcs_costs_no_memory_and_harms_no_stream, 0, N_SUITS);
+  tcase_add_loop_test (
+      tc, ssrc_that_failed_first_takes_its_failures_along, 0, N_SUITS);
   tcase_add_loop_test (tc,
       streams_are_bounded_and_make_room_when_their_key_is_gone, 0, N_SUITS);
   tcase_add_loop_test (tc, replay_window_has_the_size_asked_for, 0, N_SUITS);

@@ -1,0 +1,462 @@
+/* Receiving of icetransport: packets from the network to the source pad.
+ *
+ * The streaming thread waits on the media sockets and on an eventfd, takes what is there in one system call a
+ * socket, and pushes it as one list. What overload brings more than that waits in the kernel's receive buffer, which
+ * is bounded and counts what it drops; packets that come through libnice wait in a queue that is bounded here.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "icetransport.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define GST_CAT_DEFAULT conclave_ice_debug
+
+#define POOLED_SIZE                                                           \
+  1500 /* packets up to here come from the pool; an Ethernet frame's worth */
+#define POOLED_BUFFERS 256 /* kept ready */
+#define EARLY_PACKETS 64
+#define EARLY_TIME (500 * GST_MSECOND)
+#define QUEUE_PACKETS 2048 /* from libnice; at 1,200 bytes 2.4 MB */
+
+/* The far end may be connected before its candidates are known here: a check is answered to whoever has the password,
+ * and the description may still be on its way. Its first packets are worth a short wait. */
+typedef struct
+{
+  GstBuffer *buffer;
+  IceAddress from;
+  GstClockTime at;
+} EarlyPacket;
+
+void
+conclave_ice_receiver_init (IceReceiver *receiver)
+{
+  g_mutex_init (&receiver->lock);
+  g_queue_init (&receiver->queue);
+  g_queue_init (&receiver->early);
+  receiver->wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+void
+conclave_ice_receiver_clear (IceReceiver *receiver)
+{
+  g_queue_clear_full (&receiver->queue, (GDestroyNotify) gst_buffer_unref);
+  g_mutex_clear (&receiver->lock);
+  if (receiver->wake_fd >= 0)
+    (void) close (receiver->wake_fd);
+}
+
+void
+conclave_ice_receiver_wake (IceReceiver *receiver)
+{
+  guint64 one = 1;
+  (void) !write (receiver->wake_fd, &one, sizeof one);
+}
+
+gboolean
+conclave_ice_receiver_prepare (ConclaveIceTransport *self)
+{
+  IceReceiver *receiver = &self->receiver;
+  GstStructure *config;
+
+  if (receiver->wake_fd < 0)
+    return FALSE;
+  receiver->inbox = udp_inbox_new ();
+  receiver->pool = gst_buffer_pool_new ();
+  config = gst_buffer_pool_get_config (receiver->pool);
+  gst_buffer_pool_config_set_params (
+      config, NULL, POOLED_SIZE, POOLED_BUFFERS, 0);
+  return gst_buffer_pool_set_config (receiver->pool, config)
+         && gst_buffer_pool_set_active (receiver->pool, TRUE)
+         && receiver->inbox;
+}
+
+void
+conclave_ice_receiver_release (ConclaveIceTransport *self)
+{
+  IceReceiver *receiver = &self->receiver;
+  GQueue old = G_QUEUE_INIT;
+  GstBuffer *buffer;
+
+  g_mutex_lock (&receiver->lock);
+  receiver->not_wanted += receiver->queue.length;
+  while ((buffer = g_queue_pop_head (&receiver->queue)))
+    g_queue_push_tail (&old, buffer);
+  g_mutex_unlock (&receiver->lock);
+  g_queue_clear_full (&old, (GDestroyNotify) gst_buffer_unref);
+  if (receiver->pool)
+    gst_buffer_pool_set_active (receiver->pool, FALSE);
+  gst_clear_object (&receiver->pool);
+  g_clear_pointer (&receiver->inbox, udp_inbox_free);
+  for (EarlyPacket *early; (early = g_queue_pop_head (&receiver->early));
+       g_free (early)) {
+    gst_buffer_unref (early->buffer);
+    receiver->unknown_source++;
+  }
+  receiver->started = receiver->segment_sent = FALSE;
+}
+
+static GstBuffer *
+make_buffer (IceReceiver *receiver, const guint8 *bytes, gsize size)
+{
+  GstBuffer *buffer = NULL;
+
+  if (size <= POOLED_SIZE
+      && gst_buffer_pool_acquire_buffer (receiver->pool, &buffer, NULL)
+             == GST_FLOW_OK) {
+    gst_buffer_fill (buffer, 0, bytes, size);
+    gst_buffer_set_size (buffer, (gssize) size);
+    return buffer;
+  }
+  buffer = gst_buffer_new_allocate (NULL, size, NULL);
+  if (buffer)
+    gst_buffer_fill (buffer, 0, bytes, size);
+  return buffer;
+}
+
+void
+conclave_ice_transport_arrived (const guint8 *bytes, gsize size, gpointer user)
+{
+  ConclaveIceTransport *self = user;
+  IceReceiver *receiver = &self->receiver;
+  gboolean linked = gst_pad_is_linked (self->srcpad), was_empty = FALSE;
+  GstBuffer *buffer = linked ? make_buffer (receiver, bytes, size) : NULL,
+            *old = NULL;
+
+  g_mutex_lock (&receiver->lock);
+  receiver->packets++;
+  if (buffer) {
+    was_empty = receiver->queue.length == 0;
+    if (receiver->queue.length == QUEUE_PACKETS) {
+      receiver->overload++;
+      old = g_queue_pop_head (&receiver->queue);
+    }
+    g_queue_push_tail (&receiver->queue, buffer);
+  } else
+    receiver->not_linked++;
+  g_mutex_unlock (&receiver->lock);
+  gst_clear_buffer (&old);
+  if (was_empty)
+    conclave_ice_receiver_wake (receiver);
+}
+
+static gboolean
+is_known (const IceSources *sources, const IceAddress *from)
+{
+  for (guint i = 0; i < sources->n_from; i++)
+    if (ice_address_equal (&sources->from[i], from))
+      return TRUE;
+  return FALSE;
+}
+
+/* One round of what the streaming thread collects. */
+typedef struct
+{
+  GstBufferList *list;
+  GstClockTime now;
+  guint64 packets;
+  guint64 bytes;
+  guint64 unknown_source;
+  guint64 not_linked;
+} Round;
+
+static void
+add_to_round (Round *round, GstBuffer *buffer)
+{
+  if (!round->list)
+    round->list = gst_buffer_list_new_sized (64);
+  GST_BUFFER_PTS (buffer) = GST_BUFFER_DTS (buffer) = round->now;
+  round->bytes += gst_buffer_get_size (buffer);
+  gst_buffer_list_add (round->list, buffer);
+}
+
+static void
+drop_early (ConclaveIceTransport *self, Round *round)
+{
+  EarlyPacket *early = g_queue_pop_head (&self->receiver.early);
+  gst_buffer_unref (early->buffer);
+  g_free (early);
+  round->unknown_source++;
+}
+
+static void
+keep_early (ConclaveIceTransport *self, Round *round, const IceAddress *from,
+    GstBuffer *buffer)
+{
+  EarlyPacket *early = g_new (EarlyPacket, 1);
+  *early = (EarlyPacket){ buffer, *from, round->now };
+  g_queue_push_tail (&self->receiver.early, early);
+  while (self->receiver.early.length > EARLY_PACKETS)
+    drop_early (self, round);
+}
+
+static void
+take_early (
+    ConclaveIceTransport *self, Round *round, const IceSources *sources)
+{
+  GQueue *queue = &self->receiver.early;
+
+  for (guint n = queue->length; n > 0; n--) {
+    EarlyPacket *early = g_queue_peek_head (queue);
+    if (is_known (sources, &early->from)) {
+      add_to_round (round, early->buffer);
+      g_free (g_queue_pop_head (queue));
+    } else if (!GST_CLOCK_TIME_IS_VALID (round->now)
+               || round->now > early->at + EARLY_TIME)
+      drop_early (self, round);
+    else
+      g_queue_push_tail (queue, g_queue_pop_head (queue));
+  }
+}
+
+static void
+take_arrival (ConclaveIceTransport *self, Round *round,
+    const IceSources *sources, IceLink *link, const UdpArrival *arrival,
+    gboolean linked)
+{
+  gsize segment = MAX (arrival->segment, 1);
+  guint n = (guint) ((arrival->size + segment - 1) / segment);
+  IceAddress from;
+
+  if (arrival->size == 0)
+    return;
+  if (arrival->bytes[0]
+      < 4) { /* RFC 7983: STUN; the kernel hands us answers to checks of our own */
+    ice_agent_take_stun (self->agent, link, arrival->bytes, arrival->size);
+    return;
+  }
+  round->packets += n;
+  if (!linked) {
+    round->not_linked += n;
+    return;
+  }
+  /* Only who takes part in ICE is heard; who writes the address of another is SRTP's business. */
+  ice_address_from_sockaddr (arrival->from, &from);
+  gboolean known = is_known (sources, &from);
+  for (gsize at = 0; at < arrival->size; at += segment) {
+    GstBuffer *buffer = make_buffer (&self->receiver, arrival->bytes + at,
+        MIN (segment, arrival->size - at));
+    if (!buffer)
+      round->unknown_source++;
+    else if (known)
+      add_to_round (round, buffer);
+    else
+      keep_early (self, round, &from, buffer);
+  }
+}
+
+static void
+take_from_sockets (ConclaveIceTransport *self, Round *round,
+    const IceSources *sources, const struct pollfd *fds)
+{
+  UdpArrival arrivals[UDP_PATH_SLOTS];
+  gboolean linked = gst_pad_is_linked (self->srcpad);
+
+  for (guint i = 0; i < sources->n_paths; i++) {
+    if (!fds[i + 1].revents)
+      continue;
+    guint n =
+        udp_path_receive (sources->paths[i], self->receiver.inbox, arrivals);
+    for (guint k = 0; k < n; k++)
+      take_arrival (
+          self, round, sources, sources->path_links[i], &arrivals[k], linked);
+  }
+}
+
+static void
+take_from_queue (ConclaveIceTransport *self, Round *round)
+{
+  IceReceiver *receiver = &self->receiver;
+  GQueue taken;
+  GstBuffer *buffer;
+
+  g_mutex_lock (&receiver->lock);
+  taken = receiver->queue;
+  g_queue_init (&receiver->queue);
+  g_mutex_unlock (&receiver->lock);
+  while ((buffer = g_queue_pop_head (&taken)))
+    add_to_round (round, buffer);
+}
+
+/* The caps that go with what arrives: the property, or what downstream wants if that is one thing only. Ranges are
+ * never fixed here: a guess like payload=0 makes a jitterbuffer drop everything. */
+static GstCaps *
+choose_caps (ConclaveIceTransport *self)
+{
+  GST_OBJECT_LOCK (self);
+  GstCaps *caps = self->caps ? gst_caps_ref (self->caps) : NULL;
+  GST_OBJECT_UNLOCK (self);
+  if (caps)
+    return caps;
+  caps = gst_pad_peer_query_caps (self->srcpad, NULL);
+  if (caps && !gst_caps_is_any (caps) && !gst_caps_is_empty (caps)
+      && gst_caps_is_fixed (caps))
+    return caps;
+  gst_clear_caps (&caps);
+  return NULL;
+}
+
+static void
+push_first_events (ConclaveIceTransport *self)
+{
+  IceReceiver *receiver = &self->receiver;
+  gboolean renegotiate = gst_pad_check_reconfigure (self->srcpad);
+
+  if (!receiver->started) {
+    g_autofree char *id =
+        gst_pad_create_stream_id (self->srcpad, GST_ELEMENT (self), NULL);
+    GstEvent *event = gst_event_new_stream_start (id);
+    gst_event_set_group_id (event, gst_util_group_id_next ());
+    gst_pad_push_event (self->srcpad, event);
+    receiver->started = TRUE;
+  }
+  if (g_atomic_int_compare_and_exchange (&receiver->renegotiate, TRUE, FALSE)
+      || renegotiate) {
+    GstCaps *caps = choose_caps (self);
+    if (caps)
+      gst_pad_push_event (self->srcpad, gst_event_new_caps (caps));
+    gst_clear_caps (&caps);
+  }
+  if (!receiver->segment_sent) {
+    GstSegment segment;
+    gst_segment_init (&segment, GST_FORMAT_TIME);
+    gst_pad_push_event (self->srcpad, gst_event_new_segment (&segment));
+    receiver->segment_sent = TRUE;
+  }
+}
+
+static GstClockTime
+running_time (ConclaveIceTransport *self)
+{
+  GstClockTime base = gst_element_get_base_time (GST_ELEMENT (self)),
+               now = GST_CLOCK_TIME_NONE;
+  GstClock *clock = gst_element_get_clock (GST_ELEMENT (self));
+
+  if (clock) {
+    now = gst_clock_get_time (clock);
+    now = now > base ? now - base : 0;
+    gst_object_unref (clock);
+  }
+  return now;
+}
+
+static void
+count_round (IceReceiver *receiver, const Round *round, guint pushed,
+    gboolean delivered)
+{
+  g_mutex_lock (&receiver->lock);
+  receiver->packets += round->packets;
+  receiver->unknown_source += round->unknown_source;
+  receiver->not_linked += round->not_linked;
+  if (delivered) {
+    receiver->delivered += pushed;
+    receiver->bytes += round->bytes;
+  } else
+    receiver->not_wanted += pushed;
+  g_mutex_unlock (&receiver->lock);
+}
+
+static void
+push_round (ConclaveIceTransport *self, Round *round)
+{
+  guint n = round->list ? gst_buffer_list_length (round->list) : 0;
+  GstFlowReturn ret = GST_FLOW_OK;
+
+  if (n == 0) {
+    if (round->packets)
+      count_round (&self->receiver, round, 0, TRUE);
+    gst_clear_buffer_list (&round->list);
+    return;
+  }
+  push_first_events (self);
+  ret = gst_pad_push_list (self->srcpad, round->list);
+  /* A pad nobody linked yet swallows: the far end may well send before this side's pipeline is whole. */
+  count_round (&self->receiver, round, n, ret == GST_FLOW_OK);
+  if (ret == GST_FLOW_OK || ret == GST_FLOW_NOT_LINKED)
+    return;
+  GST_DEBUG_OBJECT (self, "downstream answered %s", gst_flow_get_name (ret));
+  gst_pad_pause_task (self->srcpad);
+  if (ret == GST_FLOW_NOT_NEGOTIATED || ret < GST_FLOW_EOS) {
+    if (ret == GST_FLOW_NOT_NEGOTIATED
+        && !gst_pad_has_current_caps (self->srcpad))
+      GST_ELEMENT_ERROR (self, STREAM, FORMAT,
+          ("The element behind \"src\" needs to know what arrives: set the property \"caps\", for example "
+           "application/x-rtp,media=video,clock-rate=90000,encoding-name=VP8."),
+          ("no caps were set"));
+    else
+      GST_ELEMENT_FLOW_ERROR (self, ret);
+    gst_pad_push_event (self->srcpad, gst_event_new_eos ());
+  }
+}
+
+static gboolean
+push_eos (ConclaveIceTransport *self)
+{
+  GST_OBJECT_LOCK (self);
+  GstEvent *eos = g_steal_pointer (&self->eos);
+  GST_OBJECT_UNLOCK (self);
+  if (!eos)
+    return FALSE;
+  push_first_events (self);
+  gst_pad_push_event (self->srcpad, eos);
+  gst_pad_pause_task (self->srcpad);
+  return TRUE;
+}
+
+/* One turn of the streaming thread. */
+void
+conclave_ice_transport_receive (gpointer user)
+{
+  GstPad *pad = user;
+  ConclaveIceTransport *self = CONCLAVE_ICE_TRANSPORT (GST_PAD_PARENT (pad));
+  IceReceiver *receiver = &self->receiver;
+  IceSources *sources = ice_agent_ref_sources (
+      self->agent); /* the agent stays while the pad is active */
+  struct pollfd fds[ICE_MAX_LINKS * ICE_MAX_PATHS + 1];
+  Round round = { 0 };
+  guint64 wakes;
+
+  if (receiver->early.length > 0) {
+    round.now = running_time (self);
+    take_early (self, &round, sources);
+    push_round (self, &round);
+  }
+  fds[0] = (struct pollfd){ receiver->wake_fd, POLLIN, 0 };
+  for (guint i = 0; i < sources->n_paths; i++)
+    fds[i + 1] = (struct pollfd){ sources->paths[i]->fd, POLLIN, 0 };
+
+  while (!g_atomic_int_get (&receiver->stop)) {
+    if (poll (fds, sources->n_paths + 1, -1) < 0 && errno != EINTR)
+      break;
+    gboolean woken = fds[0].revents != 0;
+    if (woken)
+      (void) !read (receiver->wake_fd, &wakes, sizeof wakes);
+    if (g_atomic_int_get (&receiver->stop))
+      break;
+    round = (Round){ .now = running_time (self) };
+    if (woken) { /* perhaps because there are other sources, which what is on the sockets comes from */
+      IceSources *fresh = ice_agent_ref_sources (self->agent);
+      gboolean others = fresh != sources;
+      ice_sources_unref (fresh);
+      take_from_queue (self, &round);
+      if (!others) {
+        take_early (self, &round, sources);
+        take_from_sockets (self, &round, sources, fds);
+      }
+      push_round (self, &round);
+      break;
+    }
+    take_from_sockets (self, &round, sources, fds);
+    push_round (self, &round);
+    if (gst_task_get_state (GST_PAD_TASK (pad)) != GST_TASK_STARTED)
+      break;
+  }
+  ice_sources_unref (sources);
+  if (g_atomic_int_get (&receiver->stop))
+    gst_pad_pause_task (pad);
+  else if (g_atomic_int_compare_and_exchange (&receiver->eos, TRUE, FALSE))
+    push_eos (self);
+}

@@ -1,0 +1,789 @@
+/**
+ * SECTION:element-icetransport
+ * @title: icetransport
+ *
+ * Carries packets between two hosts over ICE (RFC 8445): what comes to `sink` arrives at the far end's `src`, directly,
+ * across NATs with the help of a STUN server, or through a TURN server. RTP and RTCP share the one component. The
+ * element owns its libnice agent and is driven by strings and files, so that it works from a launch line.
+ *
+ * The two sides tell each other a description each (`application/trickle-ice-sdpfrag`, RFC 8840): by files
+ * (#ConclaveIceTransport:local-description-location, #ConclaveIceTransport:remote-description-location), by strings
+ * (#ConclaveIceTransport:local-description, #ConclaveIceTransport:remote-description), or candidate by candidate
+ * (#ConclaveIceTransport::on-ice-candidate, #ConclaveIceTransport::add-ice-candidate). A lost path is restarted without
+ * the pipeline's doing; meanwhile the newest #ConclaveIceTransport:max-queued packets wait.
+ *
+ * ICE says who is reachable, not who is there: protect media with `srtpprotect`, frames with `sframeenc`.
+ *
+ * ## Caps
+ * `sink` takes any packets, one a buffer. `src` gives live buffers, stamped with their arrival, and the caps of
+ * #ConclaveIceTransport:caps; without it those that downstream asks for, if they leave no choice.
+ *
+ * ## Bad input
+ * Packets from strangers are dropped and counted, as is what exceeds a queue. Descriptions are bounded (1 MiB, 100
+ * candidates); lines that mean nothing are skipped and counted, a description without credentials is left out with one
+ * warning. A connection that does not come about within #ConclaveIceTransport:connect-timeout is an error that lists
+ * the pairs and what each answered.
+ *
+ * ## Threads
+ * - The upstream streaming thread sends, without ever waiting for the network.
+ * - The streaming thread of `src` reads the media sockets and pushes.
+ * - "ice-agent" decides: it gathers, checks, restarts, reads and writes the description files. All signals,
+ *   notifications and messages come from it, with no lock held; a handler may use any property and action, but must not
+ *   set the element to NULL or READY, which waits for this thread.
+ * - "ice-io", one for each connection attempt that lives, reads libnice's sockets: STUN, and media of relayed and TCP
+ *   pairs.
+ *
+ * Properties and actions may be used from any thread. Locks: object lock (settings), send lock (queue and counters of
+ * sending), receive lock (the same of receiving). The send lock may be taken first and no other inside it but those
+ * of libnice; nothing is called out with one held but the non-blocking send.
+ *
+ * ## Example launch line
+ * |[
+ * gst-launch-1.0 videotestsrc is-live=true ! vp8enc deadline=1 ! rtpvp8pay ! icetransport name=t controlling=true local-description-location=a.sdp remote-description-location=b.sdp t.src ! fakesink
+ * ]|
+ * |[
+ * gst-launch-1.0 icetransport name=t local-description-location=b.sdp remote-description-location=a.sdp t.src ! application/x-rtp,media=video,clock-rate=90000,encoding-name=VP8 ! rtpjitterbuffer ! rtpvp8depay ! vp8dec ! autovideosink
+ * ]|
+ * Two terminals, started in either order.
+ *
+ * Since: 0.1
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "icetransport.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+GST_DEBUG_CATEGORY (conclave_ice_debug);
+#define GST_CAT_DEFAULT conclave_ice_debug
+
+#define MAX_EARLY_TEXTS 128
+
+G_DEFINE_FINAL_TYPE (
+    ConclaveIceTransport, conclave_ice_transport, GST_TYPE_ELEMENT)
+GST_ELEMENT_REGISTER_DEFINE (
+    icetransport, "icetransport", GST_RANK_NONE, CONCLAVE_TYPE_ICE_TRANSPORT)
+
+enum
+{
+  SIGNAL_ON_ICE_CANDIDATE,
+  SIGNAL_LOCAL_DESCRIPTION_CHANGED,
+  N_SIGNALS
+};
+
+static guint signals[N_SIGNALS];
+
+static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE (
+    "sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
+static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE (
+    "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
+
+/* --- What the agent tells, on its thread --- */
+
+static void
+ask_for_keyframe (ConclaveIceTransport *self)
+{
+  GstStructure *s = gst_structure_new ("GstForceKeyUnit", "all-headers",
+      G_TYPE_BOOLEAN, TRUE, "count", G_TYPE_UINT, 0u, NULL);
+  gst_pad_push_event (
+      self->sinkpad, gst_event_new_custom (GST_EVENT_CUSTOM_UPSTREAM, s));
+}
+
+static void
+on_state (IceState state, gpointer user)
+{
+  ConclaveIceTransport *self = user;
+
+  GST_OBJECT_LOCK (self);
+  IceState old = self->state;
+  self->state = state;
+  GST_OBJECT_UNLOCK (self);
+  conclave_ice_transport_notify_state (self);
+  gst_element_post_message (GST_ELEMENT (self),
+      gst_message_new_element (GST_OBJECT (self),
+          gst_structure_new ("conclave-ice-state", "state", G_TYPE_STRING,
+              conclave_ice_state_nick (state), NULL)));
+  /* The far end has missed what was sent before it was there. */
+  if (state == ICE_STATE_CONNECTED && old != ICE_STATE_READY)
+    ask_for_keyframe (self);
+}
+
+static void
+on_described (gpointer user)
+{
+  ConclaveIceTransport *self = user;
+  g_autofree char *text = NULL;
+
+  GST_OBJECT_LOCK (self);
+  if (self->agent)
+    text = ice_agent_dup_local_description (self->agent);
+  GST_OBJECT_UNLOCK (self);
+  /* A signal, not notify: `gst-launch-1.0 -v` prints what is notified, and this holds the ICE password. */
+  if (text)
+    g_signal_emit (self, signals[SIGNAL_LOCAL_DESCRIPTION_CHANGED], 0, text);
+}
+
+static void
+on_candidate (const char *candidate, gpointer user)
+{
+  g_signal_emit (user, signals[SIGNAL_ON_ICE_CANDIDATE], 0, candidate);
+}
+
+static void
+on_selected (gpointer user)
+{
+  ConclaveIceTransport *self = user;
+  g_autofree char *pair = NULL;
+
+  GST_OBJECT_LOCK (self);
+  if (self->agent)
+    pair = ice_agent_dup_selected_pair (self->agent);
+  GST_OBJECT_UNLOCK (self);
+  conclave_ice_transport_notify_pair (self);
+  gst_element_post_message (GST_ELEMENT (self),
+      gst_message_new_element (
+          GST_OBJECT (self), gst_structure_new ("conclave-ice-pair",
+                                 "selected-pair", G_TYPE_STRING, pair, NULL)));
+}
+
+static void
+on_routed (gpointer user)
+{
+  ConclaveIceTransport *self = user;
+  conclave_ice_receiver_wake (&self->receiver);
+  conclave_ice_transport_flush_queue (self);
+}
+
+static void
+on_warned (const char *text, const char *detail, gpointer user)
+{
+  ConclaveIceTransport *self = user;
+  GST_ELEMENT_WARNING (self, RESOURCE, SETTINGS, ("%s", text), ("%s", detail));
+}
+
+static void
+on_failed (const char *text, const char *detail, gpointer user)
+{
+  ConclaveIceTransport *self = user;
+  GST_ELEMENT_ERROR (self, RESOURCE, OPEN_READ_WRITE, ("%s", text),
+      ("%s", detail ? detail : ""));
+}
+
+/* --- Settings --- */
+
+/* Reads the TURN servers from the property and its twin. Messages never quote: a URI holds a password. */
+static gboolean
+read_turn_servers (ConclaveIceTransport *self, Secret *given,
+    const char *location, IceConfig *config)
+{
+  g_autoptr (GError) error = NULL;
+  gint n = 0;
+
+  if (given) {
+    n = ice_turn_list_parse (
+        (const char *) secret_bytes (given), secret_len (given), config->turn);
+  } else if (location) {
+    char *text = NULL;
+    gsize len = 0;
+    if (!g_file_get_contents (location, &text, &len, &error)) {
+      GST_ELEMENT_ERROR (self, RESOURCE, OPEN_READ,
+          ("The file \"%s\" of \"turn-servers-location\" cannot be read: check its name and rights.",
+              location),
+          ("%s", error->message));
+      return FALSE;
+    }
+    n = ice_turn_list_parse (text, len, config->turn);
+    sodium_memzero (text, len);
+    g_free (text);
+  }
+  if (n < 0) {
+    GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS,
+        ("\"turn-servers\" should be at most %d URIs of the form turn://user:password@host:port?transport=udp (or tcp), "
+         "divided by commas.",
+            ICE_MAX_SERVERS),
+        ("one of them is not"));
+    return FALSE;
+  }
+  config->n_turn = (guint) n;
+  return TRUE;
+}
+
+/* TURN over TLS needs a TLS library behind GIO, and somebody to trust. */
+static gboolean
+prepare_tls (ConclaveIceTransport *self, const char *certificates,
+    IceAgentConfig *config)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean wanted = FALSE;
+
+  for (guint i = 0; i < config->link.n_turn; i++)
+    wanted |= config->link.turn[i].transport == ICE_SERVER_TLS;
+  if (!wanted)
+    return TRUE;
+  if (!g_tls_backend_supports_tls (g_tls_backend_get_default ())) {
+    GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS,
+        ("TURN over TLS needs GIO's TLS module: install glib-networking."),
+        ("no TLS backend"));
+    return FALSE;
+  }
+  if (!certificates || !*certificates)
+    return TRUE;
+  /* GIO wants an absolute name. */
+  g_autofree char *path = g_canonicalize_filename (certificates, NULL);
+  config->trust = g_tls_file_database_new (path, &error);
+  if (config->trust)
+    return TRUE;
+  GST_ELEMENT_ERROR (self, RESOURCE, OPEN_READ,
+      ("\"turn-certificates-location\" should name a PEM file with certificates; \"%s\" is none.",
+          certificates),
+      ("%s", error->message));
+  return FALSE;
+}
+
+static gboolean
+check_addresses (ConclaveIceTransport *self, char **addresses)
+{
+  for (char **a = addresses; a && *a; a++) {
+    NiceAddress address;
+    nice_address_init (&address);
+    if (!nice_address_set_from_string (&address, *a)) {
+      GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS,
+          ("\"bind-address\" should be one or more IP addresses of this machine, divided by commas; \"%s\" is none.",
+              *a),
+          ("not an IP address"));
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+static gboolean
+check_settings (
+    ConclaveIceTransport *self, const char *stun, IceAgentConfig *config)
+{
+  IceConfig *link = &config->link;
+
+  if (stun && *stun
+      && !ice_stun_uri_parse (stun, strlen (stun), &link->stun)) {
+    GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS,
+        ("\"stun-server\" should look like stun://host:3478; \"%s\" does not.",
+            stun),
+        ("not a STUN URI"));
+    return FALSE;
+  }
+  if (link->port_min > link->port_max
+      || (link->port_min == 0 && link->port_max != 0)) {
+    GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS,
+        ("\"port-min\" (%u) and \"port-max\" (%u) should be both 0, or a range.",
+            link->port_min, link->port_max),
+        ("no port range"));
+    return FALSE;
+  }
+  if (config->local_location
+      && g_strcmp0 (config->local_location, config->remote_location) == 0) {
+    GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS,
+        ("\"local-description-location\" and \"remote-description-location\" are the same file: what one side writes the "
+         "other reads, so there are two."),
+        ("%s", config->local_location));
+    return FALSE;
+  }
+  if (link->force_relay && link->n_turn == 0) {
+    GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS,
+        ("\"force-relay\" needs a server in \"turn-servers\"."),
+        ("no TURN server"));
+    return FALSE;
+  }
+  return check_addresses (self, link->bind_addresses);
+}
+
+static void
+clear_config (IceAgentConfig *config)
+{
+  for (guint i = 0; i < config->link.n_turn; i++)
+    ice_server_clear (&config->link.turn[i]);
+  g_clear_object (&config->trust);
+  g_strfreev (config->link.bind_addresses);
+  g_free (config->local_location);
+  g_free (config->remote_location);
+}
+
+static char **
+split_addresses (const char *text)
+{
+  if (!text || !*text)
+    return NULL;
+  char **all = g_strsplit_set (text, ", ", -1);
+  guint n = 0;
+  for (guint i = 0; all[i]; i++) {
+    if (all[i][0])
+      all[n++] = all[i];
+    else
+      g_free (all[i]);
+  }
+  all[n] = NULL;
+  return all;
+}
+
+/* An error was posted if it gives FALSE. */
+static gboolean
+read_settings (ConclaveIceTransport *self, IceAgentConfig *config)
+{
+  g_autofree char *stun = NULL;
+  g_autofree char *turn_location = NULL;
+  g_autofree char *certificates = NULL;
+  IceConfig *link = &config->link;
+
+  GST_OBJECT_LOCK (self);
+  stun = g_strdup (self->stun_server);
+  turn_location = g_strdup (self->turn_servers_location);
+  certificates = g_strdup (self->turn_certificates);
+  Secret *turn = secret_ref (self->turn_servers);
+  link->controlling = self->controlling;
+  link->force_relay = self->force_relay;
+  link->ice_tcp = self->ice_tcp;
+  link->media_sockets = self->media_sockets;
+  link->bind_addresses = split_addresses (self->bind_address);
+  link->port_min = self->port_min;
+  link->port_max = self->port_max;
+  link->pacing = self->pacing;
+  link->receive_buffer_size = self->receive_buffer_size;
+  config->connect_timeout = self->connect_timeout;
+  config->disconnect_timeout = self->disconnect_timeout;
+  config->local_location = g_strdup (self->local_location);
+  config->remote_location = g_strdup (self->remote_location);
+  GST_OBJECT_UNLOCK (self);
+
+  gboolean ok = read_turn_servers (self, turn, turn_location, link)
+                && prepare_tls (self, certificates, config)
+                && check_settings (self, stun, config);
+  secret_unref (turn);
+  return ok;
+}
+
+/* --- State --- */
+
+typedef struct
+{
+  gboolean is_candidate;
+  char *text;
+} EarlyText;
+
+static void
+early_text_free (gpointer user)
+{
+  EarlyText *early = user;
+  g_free (early->text);
+  g_free (early);
+}
+
+/* What the far end told: to the agent, or kept until there is one. */
+void
+conclave_ice_transport_take_text (
+    ConclaveIceTransport *self, const char *text, gboolean is_candidate)
+{
+  if (!text || !*text)
+    return;
+  GST_OBJECT_LOCK (self);
+  if (!self->agent) {
+    if (self->early->len < MAX_EARLY_TEXTS) {
+      EarlyText *early = g_new (EarlyText, 1);
+      *early = (EarlyText){ is_candidate,
+        g_strndup (text, ICE_MAX_DESCRIPTION + 1) };
+      g_ptr_array_add (self->early, early);
+    }
+  } else if (is_candidate)
+    ice_agent_add_candidate (self->agent, text);
+  else
+    ice_agent_set_remote_description (self->agent, text);
+  GST_OBJECT_UNLOCK (self);
+}
+
+static gboolean
+start_agent (ConclaveIceTransport *self)
+{
+  static const IceAgentEvents events = { on_state, on_described, on_candidate,
+    on_selected, on_routed, conclave_ice_transport_arrived, on_warned,
+    on_failed };
+  IceAgentConfig config = { 0 };
+
+  if (!read_settings (self, &config)) {
+    clear_config (&config);
+    return FALSE;
+  }
+  if (!conclave_ice_receiver_prepare (self)) {
+    clear_config (&config);
+    GST_ELEMENT_ERROR (self, RESOURCE, NO_SPACE_LEFT,
+        ("No memory or no file descriptor is left to receive with."),
+        ("eventfd or buffer pool: %s", g_strerror (errno)));
+    return FALSE;
+  }
+  IceAgent *agent = ice_agent_new (&config, &events, self);
+
+  g_mutex_lock (&self->sender.lock);
+  self->sender.retry = FALSE;
+  self->sender.max_queued = self->max_queued;
+  g_mutex_unlock (&self->sender.lock);
+  g_atomic_int_set (&self->receiver.renegotiate, TRUE);
+
+  GST_OBJECT_LOCK (self);
+  self->agent = agent;
+  GPtrArray *early = g_steal_pointer (&self->early);
+  self->early = g_ptr_array_new_with_free_func (early_text_free);
+  GST_OBJECT_UNLOCK (self);
+  ice_agent_start (agent);
+  for (guint i = 0; i < early->len; i++) {
+    EarlyText *e = g_ptr_array_index (early, i);
+    conclave_ice_transport_take_text (self, e->text, e->is_candidate);
+  }
+  g_ptr_array_unref (early);
+  return TRUE;
+}
+
+static void
+stop_agent (ConclaveIceTransport *self)
+{
+  GST_OBJECT_LOCK (self);
+  IceAgent *agent = self->agent;
+  GST_OBJECT_UNLOCK (self);
+  if (!agent)
+    return;
+  ice_agent_stop (agent);
+  GST_OBJECT_LOCK (self);
+  self->agent = NULL;
+  self->state = ICE_STATE_NEW;
+  gst_clear_event (&self->eos);
+  GST_OBJECT_UNLOCK (self);
+  ice_agent_free (agent);
+  conclave_ice_sender_discard (self);
+  conclave_ice_receiver_release (self);
+  conclave_ice_transport_notify_state (self);
+}
+
+static void
+run_receiver (ConclaveIceTransport *self, gboolean run)
+{
+  IceReceiver *receiver = &self->receiver;
+
+  g_atomic_int_set (&receiver->stop, !run);
+  if (run) {
+    gst_pad_start_task (
+        self->srcpad, conclave_ice_transport_receive, self->srcpad, NULL);
+  } else {
+    conclave_ice_receiver_wake (receiver);
+    gst_pad_pause_task (self->srcpad);
+  }
+}
+
+static gboolean
+src_activate_mode (
+    GstPad *pad, GstObject *parent, GstPadMode mode, gboolean active)
+{
+  ConclaveIceTransport *self = CONCLAVE_ICE_TRANSPORT (parent);
+
+  if (mode != GST_PAD_MODE_PUSH)
+    return FALSE;
+  if (active)
+    return TRUE; /* the task starts in PLAYING: a live source gives nothing before */
+  g_atomic_int_set (&self->receiver.stop, TRUE);
+  conclave_ice_receiver_wake (&self->receiver);
+  return gst_pad_stop_task (pad);
+}
+
+static GstStateChangeReturn
+conclave_ice_transport_change_state (
+    GstElement *element, GstStateChange transition)
+{
+  ConclaveIceTransport *self = CONCLAVE_ICE_TRANSPORT (element);
+
+  switch (transition) {
+    case GST_STATE_CHANGE_READY_TO_PAUSED:
+      if (!start_agent (self))
+        return GST_STATE_CHANGE_FAILURE;
+      break;
+    case GST_STATE_CHANGE_PLAYING_TO_PAUSED:
+      run_receiver (self, FALSE);
+      break;
+    default:
+      break;
+  }
+
+  GstStateChangeReturn ret =
+      GST_ELEMENT_CLASS (conclave_ice_transport_parent_class)
+          ->change_state (element, transition);
+
+  switch (transition) {
+    case GST_STATE_CHANGE_READY_TO_PAUSED:
+      if (ret == GST_STATE_CHANGE_FAILURE)
+        stop_agent (self);
+      else
+        ret = GST_STATE_CHANGE_NO_PREROLL;
+      break;
+    case GST_STATE_CHANGE_PAUSED_TO_PLAYING:
+      run_receiver (self, TRUE);
+      break;
+    case GST_STATE_CHANGE_PLAYING_TO_PAUSED:
+      if (ret != GST_STATE_CHANGE_FAILURE)
+        ret = GST_STATE_CHANGE_NO_PREROLL;
+      break;
+    case GST_STATE_CHANGE_PAUSED_TO_READY:
+      stop_agent (self);
+      break;
+    default:
+      break;
+  }
+  return ret;
+}
+
+/* --- Events and queries --- */
+
+static gboolean
+sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
+{
+  ConclaveIceTransport *self = CONCLAVE_ICE_TRANSPORT (parent);
+
+  switch (GST_EVENT_TYPE (event)) {
+    case GST_EVENT_EOS:
+      /* The way to the network ends here; what the far end sends goes on. */
+      gst_element_post_message (
+          GST_ELEMENT (self), gst_message_new_eos (GST_OBJECT (self)));
+      break;
+    case GST_EVENT_FLUSH_START:
+      conclave_ice_sender_discard (self);
+      break;
+    default:
+      break;
+  }
+  /* Nothing of this side's stream crosses to the other pad: it is the far end's. */
+  gst_event_unref (event);
+  return TRUE;
+}
+
+static gboolean
+src_event (GstPad *pad, GstObject *parent, GstEvent *event)
+{
+  ConclaveIceTransport *self = CONCLAVE_ICE_TRANSPORT (parent);
+
+  switch (GST_EVENT_TYPE (event)) {
+    case GST_EVENT_LATENCY:
+      return gst_pad_is_linked (self->sinkpad)
+                 ? gst_pad_push_event (self->sinkpad, event)
+                 : (gst_event_unref (event), TRUE);
+    case GST_EVENT_RECONFIGURE:
+      g_atomic_int_set (&self->receiver.renegotiate, TRUE);
+      break;
+    default:
+      break;
+  }
+  gst_event_unref (event);
+  return TRUE;
+}
+
+static gboolean
+src_query (GstPad *pad, GstObject *parent, GstQuery *query)
+{
+  ConclaveIceTransport *self = CONCLAVE_ICE_TRANSPORT (parent);
+
+  switch (GST_QUERY_TYPE (query)) {
+    case GST_QUERY_LATENCY:
+      /* Live, stamped at arrival: no latency of its own, and none that a queue here could make up for. */
+      gst_query_set_latency (query, TRUE, 0, GST_CLOCK_TIME_NONE);
+      return TRUE;
+    case GST_QUERY_CAPS: {
+      GstCaps *filter, *caps;
+      gst_query_parse_caps (query, &filter);
+      GST_OBJECT_LOCK (self);
+      caps = self->caps ? gst_caps_ref (self->caps) : gst_caps_new_any ();
+      GST_OBJECT_UNLOCK (self);
+      if (filter) {
+        GstCaps *both =
+            gst_caps_intersect_full (filter, caps, GST_CAPS_INTERSECT_FIRST);
+        gst_caps_unref (caps);
+        caps = both;
+      }
+      gst_query_set_caps_result (query, caps);
+      gst_caps_unref (caps);
+      return TRUE;
+    }
+    case GST_QUERY_SCHEDULING:
+      gst_query_set_scheduling (
+          query, GST_SCHEDULING_FLAG_SEQUENTIAL, 1, -1, 0);
+      gst_query_add_scheduling_mode (query, GST_PAD_MODE_PUSH);
+      return TRUE;
+    default:
+      return gst_pad_query_default (pad, parent, query);
+  }
+}
+
+/* EOS for the whole element, as `gst-launch-1.0 -e` and apps send it to sources. */
+static gboolean
+conclave_ice_transport_send_event (GstElement *element, GstEvent *event)
+{
+  ConclaveIceTransport *self = CONCLAVE_ICE_TRANSPORT (element);
+
+  if (GST_EVENT_TYPE (event) != GST_EVENT_EOS)
+    return GST_ELEMENT_CLASS (conclave_ice_transport_parent_class)
+        ->send_event (element, event);
+
+  /* Sending ends when upstream says so; with nobody upstream it is over now. */
+  if (!gst_pad_is_linked (self->sinkpad)) {
+    GstMessage *message = gst_message_new_eos (GST_OBJECT (self));
+    gst_message_set_seqnum (message, gst_event_get_seqnum (event));
+    gst_element_post_message (element, message);
+  }
+  GST_OBJECT_LOCK (self);
+  gst_clear_event (&self->eos);
+  self->eos = event;
+  GST_OBJECT_UNLOCK (self);
+  g_atomic_int_set (&self->receiver.eos, TRUE);
+  conclave_ice_receiver_wake (&self->receiver);
+  return TRUE;
+}
+
+/* --- Actions --- */
+
+static void
+conclave_ice_transport_add_ice_candidate (
+    ConclaveIceTransport *self, const char *candidate)
+{
+  conclave_ice_transport_take_text (self, candidate, TRUE);
+}
+
+static void
+conclave_ice_transport_restart (ConclaveIceTransport *self)
+{
+  GST_OBJECT_LOCK (self);
+  if (self->agent)
+    ice_agent_restart (self->agent, "asked for");
+  GST_OBJECT_UNLOCK (self);
+}
+
+static void
+conclave_ice_transport_finalize (GObject *object)
+{
+  ConclaveIceTransport *self = CONCLAVE_ICE_TRANSPORT (object);
+
+  conclave_ice_sender_clear (&self->sender);
+  conclave_ice_receiver_clear (&self->receiver);
+  secret_unref (self->turn_servers);
+  g_free (self->stun_server);
+  g_free (self->turn_servers_location);
+  g_free (self->turn_certificates);
+  g_free (self->bind_address);
+  g_free (self->local_location);
+  g_free (self->remote_location);
+  gst_clear_caps (&self->caps);
+  gst_clear_event (&self->eos);
+  g_ptr_array_unref (self->early);
+  G_OBJECT_CLASS (conclave_ice_transport_parent_class)->finalize (object);
+}
+
+static void
+conclave_ice_transport_init (ConclaveIceTransport *self)
+{
+  self->connect_timeout = ICE_DEFAULT_CONNECT_TIMEOUT;
+  self->max_queued = ICE_DEFAULT_MAX_QUEUED;
+  self->receive_buffer_size = ICE_DEFAULT_RECEIVE_BUFFER;
+  self->media_sockets = TRUE;
+  self->early = g_ptr_array_new_with_free_func (early_text_free);
+  conclave_ice_sender_init (&self->sender);
+  conclave_ice_receiver_init (&self->receiver);
+
+  self->sinkpad = gst_pad_new_from_static_template (&sink_template, "sink");
+  gst_pad_set_chain_function (self->sinkpad, conclave_ice_transport_chain);
+  gst_pad_set_chain_list_function (
+      self->sinkpad, conclave_ice_transport_chain_list);
+  gst_pad_set_event_function (self->sinkpad, sink_event);
+  gst_element_add_pad (GST_ELEMENT (self), self->sinkpad);
+
+  self->srcpad = gst_pad_new_from_static_template (&src_template, "src");
+  gst_pad_set_activatemode_function (self->srcpad, src_activate_mode);
+  gst_pad_set_event_function (self->srcpad, src_event);
+  gst_pad_set_query_function (self->srcpad, src_query);
+  gst_pad_use_fixed_caps (self->srcpad);
+  gst_element_add_pad (GST_ELEMENT (self), self->srcpad);
+
+  /* Both ends of a pipeline at once: EOS is sent to it and awaited from it. */
+  GST_OBJECT_FLAG_SET (self, GST_ELEMENT_FLAG_SOURCE | GST_ELEMENT_FLAG_SINK);
+}
+
+static void
+install_signals (GType type)
+{
+  /**
+   * ConclaveIceTransport::on-ice-candidate:
+   * @self: the element
+   * @candidate: `candidate:…`, as RFC 8839 writes it
+   *
+   * A candidate was found that the far end should know. From the agent's thread.
+   *
+   * Since: 0.1
+   */
+  signals[SIGNAL_ON_ICE_CANDIDATE] = g_signal_new ("on-ice-candidate", type,
+      G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
+
+  /**
+   * ConclaveIceTransport::local-description-changed:
+   * @self: the element
+   * @description: #ConclaveIceTransport:local-description
+   *
+   * The local description has grown, or a restart made another one: tell the far end. From the agent's thread.
+   *
+   * Since: 0.1
+   */
+  signals[SIGNAL_LOCAL_DESCRIPTION_CHANGED] =
+      g_signal_new ("local-description-changed", type, G_SIGNAL_RUN_LAST, 0,
+          NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
+
+  /**
+   * ConclaveIceTransport::add-ice-candidate:
+   * @self: the element
+   * @candidate: `candidate:…`, with or without `a=`; or a description
+   *
+   * Adds a candidate of the far end. One that comes before the description it belongs to is kept.
+   *
+   * Since: 0.1
+   */
+  g_signal_new_class_handler ("add-ice-candidate", type,
+      G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION,
+      G_CALLBACK (conclave_ice_transport_add_ice_candidate), NULL, NULL, NULL,
+      G_TYPE_NONE, 1, G_TYPE_STRING);
+
+  /**
+   * ConclaveIceTransport::restart:
+   * @self: the element
+   *
+   * Restarts ICE (RFC 8445, 9): new credentials and addresses go out, and media stays on the old path until the new one
+   * stands. No effect below PAUSED.
+   *
+   * Since: 0.1
+   */
+  g_signal_new_class_handler ("restart", type,
+      G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION,
+      G_CALLBACK (conclave_ice_transport_restart), NULL, NULL, NULL,
+      G_TYPE_NONE, 0);
+}
+
+static void
+conclave_ice_transport_class_init (ConclaveIceTransportClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
+
+  GST_DEBUG_CATEGORY_INIT (
+      conclave_ice_debug, "icetransport", 0, "ICE transport");
+
+  conclave_ice_transport_install_properties (object_class);
+  object_class->finalize = conclave_ice_transport_finalize;
+  install_signals (G_TYPE_FROM_CLASS (klass));
+
+  element_class->change_state = conclave_ice_transport_change_state;
+  element_class->send_event = conclave_ice_transport_send_event;
+  gst_element_class_add_static_pad_template (element_class, &sink_template);
+  gst_element_class_add_static_pad_template (element_class, &src_template);
+  gst_element_class_set_static_metadata (element_class, "ICE transport",
+      "Source/Sink/Network",
+      "Carries packets between two hosts over ICE (RFC 8445): directly, across NATs, or through TURN",
+      "gst-conclave");
+  gst_type_mark_as_plugin_api (CONCLAVE_TYPE_ICE_STATE, 0);
+}

@@ -1,0 +1,126 @@
+/* What the files of the element icetransport share.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gst/gst.h>
+
+#include "agent.h"
+
+GST_DEBUG_CATEGORY_EXTERN (conclave_ice_debug);
+
+#define CONCLAVE_TYPE_ICE_TRANSPORT (conclave_ice_transport_get_type ())
+G_DECLARE_FINAL_TYPE (ConclaveIceTransport, conclave_ice_transport, CONCLAVE,
+    ICE_TRANSPORT, GstElement)
+GST_ELEMENT_REGISTER_DECLARE (icetransport)
+
+#define ICE_DEFAULT_CONNECT_TIMEOUT 30
+#define ICE_DEFAULT_MAX_QUEUED 512
+#define ICE_DEFAULT_RECEIVE_BUFFER (4 * 1024 * 1024)
+
+/* Sending. Counters only grow between READY and NULL. */
+typedef struct
+{
+  GMutex
+      lock; /* guards all here; held over non-blocking sends, so that packets leave in order. The handlers
+                         * of libnice's signals, which a send may run, never take it. */
+  GQueue queue; /* of GstBuffer: there is no route, or the socket is full */
+  guint max_queued;
+  gboolean retry;   /* a look at the queue is scheduled */
+  guint64 received; /* packets that came to the sink pad */
+  guint64 sent;
+  guint64 bytes;
+  guint64 queue_full;
+  guint64
+      refused; /* by the network, or no packet of a size that can be sent */
+  guint64 discarded; /* still queued when the element stopped, or at a flush */
+  gint last_error;   /* errno of the last refusal */
+} IceSender;
+
+/* Receiving. */
+typedef struct
+{
+  gint wake_fd;     /* constant; an eventfd */
+  gint stop;        /* atomic */
+  gint eos;         /* atomic: EOS is to be pushed */
+  gint renegotiate; /* atomic: the caps property changed */
+
+  /* streaming thread */
+  UdpInbox *inbox;
+  GstBufferPool *pool;
+  gboolean started; /* stream-start was pushed */
+  gboolean segment_sent;
+  GQueue
+      early; /* of EarlyPacket: from an address that is not known, or not yet */
+
+  GMutex lock;     /* guards all below */
+  GQueue queue;    /* of GstBuffer that came through libnice */
+  guint64 packets; /* that arrived, whatever became of them */
+  guint64 delivered;
+  guint64 bytes;
+  guint64 unknown_source;
+  guint64 overload;
+  guint64 not_linked;
+  guint64 not_wanted; /* downstream refused: flushing, EOS, error */
+} IceReceiver;
+
+struct _ConclaveIceTransport
+{
+  GstElement parent;
+
+  GstPad *sinkpad; /* constant */
+  GstPad *srcpad;  /* constant */
+
+  /* object lock */
+  gboolean controlling, force_relay, ice_tcp, media_sockets;
+  char *stun_server, *turn_servers_location, *turn_certificates, *bind_address,
+      *local_location, *remote_location;
+  Secret *turn_servers; /* as given, judged at READY->PAUSED */
+  guint port_min, port_max, connect_timeout, disconnect_timeout, max_queued,
+      pacing;
+  gint receive_buffer_size;
+  GstCaps *caps;
+  GPtrArray *early; /* of EarlyText: what arrived before the agent was there */
+  IceAgent *agent;  /* NULL below PAUSED */
+  IceState state;
+  GstEvent *eos; /* for send_event() */
+
+  IceSender sender;
+  IceReceiver receiver;
+};
+
+/* icetransport.c */
+void conclave_ice_transport_take_text (
+    ConclaveIceTransport *self, const char *text, gboolean is_candidate);
+
+/* iceproperties.c */
+#define CONCLAVE_TYPE_ICE_STATE (conclave_ice_state_get_type ())
+GType conclave_ice_state_get_type (void);
+const char *conclave_ice_state_nick (IceState state);
+void conclave_ice_transport_install_properties (GObjectClass *klass);
+void conclave_ice_transport_notify_state (ConclaveIceTransport *self);
+void conclave_ice_transport_notify_pair (ConclaveIceTransport *self);
+
+/* icesend.c */
+void conclave_ice_sender_init (IceSender *sender);
+void conclave_ice_sender_clear (IceSender *sender);
+void conclave_ice_sender_discard (ConclaveIceTransport *self);
+GstFlowReturn conclave_ice_transport_chain (
+    GstPad *pad, GstObject *parent, GstBuffer *buffer);
+GstFlowReturn conclave_ice_transport_chain_list (
+    GstPad *pad, GstObject *parent, GstBufferList *list);
+
+/* Sends what is queued as far as the route takes it. */
+void conclave_ice_transport_flush_queue (ConclaveIceTransport *self);
+
+/* icereceive.c */
+void conclave_ice_receiver_init (IceReceiver *receiver);
+void conclave_ice_receiver_clear (IceReceiver *receiver);
+void conclave_ice_receiver_wake (IceReceiver *receiver);
+gboolean conclave_ice_receiver_prepare (ConclaveIceTransport *self);
+void conclave_ice_receiver_release (ConclaveIceTransport *self);
+void conclave_ice_transport_receive (gpointer pad);
+
+/* A packet that came through libnice; from its reading thread. */
+void conclave_ice_transport_arrived (
+    const guint8 *bytes, gsize size, gpointer self);
