@@ -28,11 +28,15 @@ run|gstreamer1.0-plugins-base|Opus, convert, test sources|gst:opusenc
 run|gstreamer1.0-plugins-good|RTP, UDP, VP8, VP9, Matroska, PNG|gst:vp8enc
 run|gstreamer1.0-plugins-bad|H.264, H.265 and AV1 parsers, stock SRTP|gst:h264parse
 run|gstreamer1.0-x|a window, and text in the picture|gst:textoverlay
+run|glib-networking|TURN over TLS (told by dpkg only)|sh
 test|gstreamer1.0-plugins-ugly|H.264 encoder of the round trips|gst:x264enc
 test|gstreamer1.0-libav|H.264 and H.265 decoders|gst:avdec_h264
 test|gstreamer1.0-nice|stock ICE elements, a peer in tests|gst:nicesrc
 test|nodejs|the independent SFrame peer of tests/interop, version 18 or newer|node
 test|openssl|keys in the examples of the documents|openssl
+test|coturn|STUN and TURN server of the ICE tests|turnserver
+test|iproute2|network namespaces of the ICE tests|ip
+test|nftables|NAT of the ICE tests|nft
 test|valgrind|memory checks|valgrind
 '
 
