@@ -52,7 +52,7 @@ static bool
 token_is (const Reader *token, const char *word)
 {
   return token_len (token) == strlen (word)
-         && memcmp (token->at, word, strlen (word)) == 0;
+         && memcmp (token->at, word, strlen (word)) == 0; /* public bytes */
 }
 
 /* RFC 8839 writes names in lower case, but RFC 5245's transport is "UDP" as often as "udp". */

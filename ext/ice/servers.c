@@ -92,7 +92,7 @@ parse_port (Span s, uint16_t *port)
 static bool
 parse_host_port (Span s, IceServer *out)
 {
-  Span port = { NULL, 0 }, rest;
+  Span port = { NULL, 0 }, rest = { NULL, 0 };
   bool have_port = false;
 
   if (s.len > 0 && s.at[0] == '[') {

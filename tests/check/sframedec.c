@@ -857,10 +857,10 @@ GST_START_TEST (events_wait_for_the_first_keyframe_and_come_out_in_order)
   GstSegment segment;
 
   gst_segment_init (&segment, GST_FORMAT_TIME);
+  g_autoptr (GstCaps) other =
+      gst_caps_from_string (VP8_OF_UNKNOWN_SIZE ",sframe-ssrc=(uint)2");
   if (__i__ == 1) /* another SSRC before anything could be decrypted */
-    gst_harness_push_event (
-        h, gst_event_new_caps (gst_caps_from_string (
-               VP8_OF_UNKNOWN_SIZE ",sframe-ssrc=(uint)2")));
+    gst_harness_push_event (h, gst_event_new_caps (other));
   if (__i__ == 2) {
     gst_harness_push_event (h, gst_event_new_flush_start ());
     gst_harness_push_event (h, gst_event_new_flush_stop (TRUE));
