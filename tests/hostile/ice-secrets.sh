@@ -22,7 +22,7 @@ canary=canarybird4711sesame
 echo "turn://alice:$canary@127.0.0.1:9" > turn.uri
 export GST_DEBUG='*:9' GST_DEBUG_NO_COLOR=1
 side () { # OWN OTHER CONTROLLING
-  GST_DEBUG_FILE=$1.debug gst-launch-1.0 -v videotestsrc is-live=true ! vp8enc deadline=1 ! rtpvp8pay ! \
+  LD_PRELOAD=${CONCLAVE_PRELOAD-} GST_DEBUG_FILE=$1.debug gst-launch-1.0 -v videotestsrc is-live=true ! vp8enc deadline=1 ! rtpvp8pay ! \
     icetransport name=t controlling=$3 bind-address=127.0.0.1 turn-servers-location=turn.uri local-description-location=$1.sdp \
     remote-description-location=$2.sdp t.src ! fakesink silent=false sync=false > $1.out 2>&1 &
   pids+=($!)
