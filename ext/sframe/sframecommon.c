@@ -254,9 +254,8 @@ sframe_copy_metadata (GstBuffer *to, GstBuffer *from)
   gst_buffer_foreach_meta (from, copy_meta, to);
 }
 
-GstFlowReturn
-sframe_submit_input (
-    GstBaseTransform *trans, gboolean is_discont, GstBuffer *buffer)
+static GstFlowReturn
+submit_input (GstBaseTransform *trans, gboolean is_discont, GstBuffer *buffer)
 {
   if (GST_PAD_NEEDS_RECONFIGURE (GST_BASE_TRANSFORM_SRC_PAD (trans))
       && gst_pad_has_current_caps (GST_BASE_TRANSFORM_SRC_PAD (trans))
@@ -267,6 +266,26 @@ sframe_submit_input (
   }
   trans->queued_buf = buffer;
   return GST_FLOW_OK;
+}
+
+static gboolean
+offer_nothing (GstBaseTransform *trans, GstQuery *decide, GstQuery *query)
+{
+  return TRUE;
+}
+
+static gboolean
+take_no_offer (GstBaseTransform *trans, GstQuery *query)
+{
+  return TRUE;
+}
+
+void
+sframe_set_up_transform (GstBaseTransformClass *klass)
+{
+  klass->submit_input_buffer = submit_input;
+  klass->propose_allocation = offer_nothing;
+  klass->decide_allocation = take_no_offer;
 }
 
 gboolean

@@ -57,9 +57,12 @@ typedef struct
 gboolean sframe_frame_extent (
     GstBuffer *buffer, gboolean is_rtp, FrameExtent *extent);
 
-/* Stands in for GstBaseTransform's own: our elements do no QoS, and sframedec takes frames before it is negotiated. */
-GstFlowReturn sframe_submit_input (
-    GstBaseTransform *trans, gboolean is_discont, GstBuffer *buffer);
+/* What both elements put in the place of GstBaseTransform's own: they do no
+ * QoS, sframedec takes frames before it is negotiated, and a frame goes into
+ * a buffer of our pools, from any memory. So nothing is asked of, or offered
+ * to, the neighbours' allocators: no GstVideoMeta either, whose strides and
+ * planes do not travel. */
+void sframe_set_up_transform (GstBaseTransformClass *klass);
 
 /* Frames are pushed, never pulled: a byte range of them means nothing. TRUE when it answered the query. */
 gboolean sframe_answer_scheduling (GstPadDirection direction, GstQuery *query);

@@ -435,20 +435,6 @@ conclave_sframe_dec_sink_event (GstBaseTransform *trans, GstEvent *event)
 }
 
 static gboolean
-conclave_sframe_dec_no_allocation (GstBaseTransform *trans, GstQuery *query)
-{
-  return TRUE;
-}
-
-/* A frame is decrypted into a buffer of our own pools, and from any memory: there is nothing to ask for. */
-static gboolean
-conclave_sframe_dec_propose_allocation (
-    GstBaseTransform *trans, GstQuery *decide, GstQuery *query)
-{
-  return TRUE;
-}
-
-static gboolean
 conclave_sframe_dec_query (
     GstBaseTransform *trans, GstPadDirection direction, GstQuery *query)
 {
@@ -776,9 +762,7 @@ conclave_sframe_dec_class_init (ConclaveSFrameDecClass *klass)
   trans_class->transform_caps = conclave_sframe_dec_transform_caps;
   trans_class->accept_caps = conclave_sframe_dec_accept_caps;
   trans_class->sink_event = conclave_sframe_dec_sink_event;
-  trans_class->propose_allocation = conclave_sframe_dec_propose_allocation;
-  trans_class->decide_allocation = conclave_sframe_dec_no_allocation;
-  trans_class->submit_input_buffer = sframe_submit_input;
+  sframe_set_up_transform (trans_class);
   trans_class->generate_output = conclave_sframe_dec_generate_output;
   trans_class->query = conclave_sframe_dec_query;
   trans_class->start = conclave_sframe_dec_start;

@@ -567,23 +567,6 @@ conclave_sframe_enc_set_caps (
   return TRUE;
 }
 
-/* Strides and planes of a GstVideoMeta do not travel, so it is not offered. Room around the frame costs nothing to ask
- * for and spares elements behind a tee nothing; it is not asked for: a frame is encrypted into a buffer of its own. */
-static gboolean
-conclave_sframe_enc_propose_allocation (
-    GstBaseTransform *trans, GstQuery *decide, GstQuery *query)
-{
-  return TRUE;
-}
-
-/* Our own pools: downstream's know nothing of frames of any size. */
-static gboolean
-conclave_sframe_enc_decide_allocation (
-    GstBaseTransform *trans, GstQuery *query)
-{
-  return TRUE;
-}
-
 static gboolean
 conclave_sframe_enc_query (
     GstBaseTransform *trans, GstPadDirection direction, GstQuery *query)
@@ -819,9 +802,7 @@ conclave_sframe_enc_class_init (ConclaveSFrameEncClass *klass)
   trans_class->accept_caps = conclave_sframe_enc_accept_caps;
   trans_class->sink_event = conclave_sframe_enc_sink_event;
   trans_class->set_caps = conclave_sframe_enc_set_caps;
-  trans_class->propose_allocation = conclave_sframe_enc_propose_allocation;
-  trans_class->decide_allocation = conclave_sframe_enc_decide_allocation;
-  trans_class->submit_input_buffer = sframe_submit_input;
+  sframe_set_up_transform (trans_class);
   trans_class->generate_output = conclave_sframe_enc_generate_output;
   trans_class->query = conclave_sframe_enc_query;
   trans_class->start = conclave_sframe_enc_start;
