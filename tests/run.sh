@@ -7,7 +7,7 @@
 #
 # Its last line counts test cases over all of these runs: "N passed, N failed" and, if there were any, ", N skipped".
 # It ends with 0 only if something ran and nothing failed. Build folders are build-test/*; the logs of failed tests are
-# printed in full, all others are in build-test/*/meson-logs.
+# printed in full, and their ends once more before the last line; all others are in build-test/*/meson-logs.
 #
 # SPDX-License-Identifier: LGPL-2.1-or-later
 set -u
@@ -28,6 +28,7 @@ unset GST_DEBUG GST_DEBUG_FILE GST_DEBUG_DUMP_DOT_DIR GST_TRACERS GST_PLUGIN_PAT
   CFLAGS LDFLAGS DESTDIR MESON_TESTTHREADS ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS CK_FORK CK_RUN_CASE CK_RUN_SUITE
 
 passed=0 failed=0 skipped=0
+failures=
 began=$SECONDS
 
 say ()
@@ -38,6 +39,7 @@ say ()
 fail ()
 {
   printf 'FAILED: %s\n' "$*"
+  failures+="--- $*"$'\n'
   failed=$((failed + 1))
 }
 
@@ -95,12 +97,14 @@ suites ()
     return
   fi
   set -- $line
+  [ "$2" = 0 ] || failures+="=== $dir, setup $setup"$'\n'$(python3 tests/count.py --failed "$log")$'\n'
   passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
   printf '%s passed, %s failed, %s skipped in this run (%s s since the start)\n' "$1" "$2" "$3" $((SECONDS - began))
 }
 
 finish ()
 {
+  [ -z "$failures" ] || printf '\n=== what failed, once more\n%s' "$failures"
   printf '\n'
   [ $((passed + failed)) -gt 0 ] || { printf 'nothing was run\n'; failed=1; }
   if [ "$skipped" -gt 0 ]; then
