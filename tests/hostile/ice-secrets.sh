@@ -29,11 +29,15 @@ side () { # OWN OTHER CONTROLLING
 }
 side a b true
 side b a false
-for i in $(seq 200); do
-  [ "$(cat a.out b.out | grep -c 'last-message = chain')" -ge 20 ] && break
+arrived () { grep -c 'last-message = chain' "$1.out"; }
+for i in $(seq 400); do # each of the two: their output reaches the files late and in pieces
+  [ "$(arrived a)" -ge 10 ] && [ "$(arrived b)" -ge 10 ] && break
   sleep 0.1
 done
-[ "$(grep -c 'last-message = chain' a.out)" -ge 1 ] || fail "the call did not come about"
+[ "$(arrived a)" -ge 1 ] && [ "$(arrived b)" -ge 1 ] || {
+  tail -n 3 a.out b.out
+  fail "the call did not come about: $(arrived a) and $(arrived b) buffers arrived"
+}
 pwd_a=$(sed -nE 's/^a=ice-pwd:([^\r]*)\r?$/\1/p' a.sdp)
 pwd_b=$(sed -nE 's/^a=ice-pwd:([^\r]*)\r?$/\1/p' b.sdp)
 grep -qF -- "$pwd_a" a.sdp && [ ${#pwd_a} -ge 22 ] && [ ${#pwd_b} -ge 22 ] || fail "the search does not find what is there"
