@@ -333,6 +333,37 @@ conclave_ice_transport_get_property (
   GST_OBJECT_UNLOCK (self);
 }
 
+/* A string that is for who asks for it by name, and for no listing. GStreamer's dot files hold what differs from a property's
+ * default; a value of this kind never does. */
+
+static gint
+compare_as_equal (GParamSpec *pspec, const GValue *a, const GValue *b)
+{
+  return 0;
+}
+
+static void
+init_unlisted_class (gpointer klass, gpointer data)
+{
+  GParamSpecClass *pspec_class = klass;
+  pspec_class->values_cmp = compare_as_equal;
+}
+
+static GType
+unlisted_string_get_type (void)
+{
+  static gsize type;
+  if (g_once_init_enter (&type)) {
+    GTypeQuery parent;
+    g_type_query (G_TYPE_PARAM_STRING, &parent);
+    g_once_init_leave (&type,
+        g_type_register_static_simple (G_TYPE_PARAM_STRING,
+            "ConclaveIceUnlistedString", (guint) parent.class_size,
+            init_unlisted_class, (guint) parent.instance_size, NULL, 0));
+  }
+  return type;
+}
+
 void
 conclave_ice_transport_install_properties (GObjectClass *klass)
 {
@@ -451,14 +482,14 @@ conclave_ice_transport_install_properties (GObjectClass *klass)
    *
    * What the far end needs to know, as far as it is known by now: it grows until it ends in `a=end-of-candidates`
    * (#ConclaveIceTransport::local-description-changed), and is another one after a restart. %NULL before PAUSED. It holds
-   * the ICE password of this connection: give it to the far end only.
+   * the ICE password of this connection: give it to the far end only. So it is not notified, and dot files leave it out.
    *
    * Since: 0.1
    */
-  props[PROP_LOCAL_DESCRIPTION] = g_param_spec_string ("local-description",
-      "Local description",
+  props[PROP_LOCAL_DESCRIPTION] = g_param_spec_internal (
+      unlisted_string_get_type (), "local-description", "Local description",
       "What the far end needs to know (application/trickle-ice-sdpfrag, RFC 8840); grows",
-      NULL, reading);
+      reading);
 
   /**
    * ConclaveIceTransport:remote-description:
