@@ -154,18 +154,46 @@ set_turn_servers (ConclaveIceTransport *self, const GValue *value)
   secret_unref (old);
 }
 
+/* Caps that leave a choice cannot be pushed. Before the start they are kept, and refused with the other settings. */
 static void
 set_caps (ConclaveIceTransport *self, const GValue *value)
 {
   const GstCaps *caps = gst_value_get_caps (value);
-  GstCaps *fresh = caps ? gst_caps_copy (caps) : NULL, *old;
+  GstCaps *fresh = caps ? gst_caps_copy (caps) : NULL;
+  gboolean fixed = !caps || gst_caps_is_fixed (caps);
 
   GST_OBJECT_LOCK (self);
-  old = self->caps;
-  self->caps = fresh;
+  gboolean refused = self->agent && !fixed;
+  if (!refused) {
+    GstCaps *old = self->caps;
+    self->caps = fresh;
+    fresh = old;
+  }
   GST_OBJECT_UNLOCK (self);
-  gst_clear_caps (&old);
-  g_atomic_int_set (&self->receiver.renegotiate, TRUE);
+  if (refused) {
+    g_autofree char *text = gst_caps_to_string (fresh);
+    GST_ELEMENT_WARNING (self, CORE, NEGOTIATION,
+        ("\"caps\" should say one thing of what arrives, without ranges and choices; those of before stay."),
+        ("not fixed: %s", text));
+  } else
+    g_atomic_int_set (&self->receiver.renegotiate, TRUE);
+  gst_clear_caps (&fresh);
+}
+
+/* What the agent was started with it does not look at again. */
+static gboolean
+refuse_while_running (ConclaveIceTransport *self, const GParamSpec *pspec)
+{
+  if (!(pspec->flags & GST_PARAM_MUTABLE_READY))
+    return FALSE;
+  GST_OBJECT_LOCK (self);
+  gboolean running = self->agent != NULL;
+  GST_OBJECT_UNLOCK (self);
+  if (running)
+    g_warning (
+        "\"%s\" of %s cannot change in PAUSED and PLAYING; set it in NULL or READY",
+        pspec->name, GST_OBJECT_NAME (self));
+  return running;
 }
 
 static void
@@ -174,6 +202,8 @@ conclave_ice_transport_set_property (
 {
   ConclaveIceTransport *self = CONCLAVE_ICE_TRANSPORT (object);
 
+  if (refuse_while_running (self, pspec))
+    return;
   switch (id) {
     case PROP_TURN_SERVERS:
       set_turn_servers (self, value);
@@ -469,7 +499,7 @@ conclave_ice_transport_install_properties (GObjectClass *klass)
   /**
    * ConclaveIceTransport:caps:
    *
-   * Caps of what arrives, as on `udpsrc`. By default what downstream asks for, if it leaves no choice.
+   * Caps of what arrives, as on `udpsrc`; fixed ones. By default what downstream asks for, if it leaves no choice.
    *
    * Since: 0.1
    */

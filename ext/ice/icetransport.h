@@ -93,6 +93,14 @@ struct _ConclaveIceTransport
 void conclave_ice_transport_take_text (
     ConclaveIceTransport *self, const char *text, gboolean is_candidate);
 
+/* icesettings.c */
+
+/* Takes the settings for a start over into `config`, which is to be cleared also when this gives FALSE: then an error
+ * was posted. */
+gboolean conclave_ice_transport_read_settings (
+    ConclaveIceTransport *self, IceAgentConfig *config);
+void conclave_ice_config_clear (IceAgentConfig *config);
+
 /* iceproperties.c */
 #define CONCLAVE_TYPE_ICE_STATE (conclave_ice_state_get_type ())
 GType conclave_ice_state_get_type (void);
