@@ -230,12 +230,13 @@ start_agent (ConclaveIceTransport *self)
 
   GST_OBJECT_LOCK (self);
   guint max_queued = self->max_queued;
+  guint eos_wait = self->connect_timeout;
   GST_OBJECT_UNLOCK (self);
   g_mutex_lock (&self->sender.lock);
   self->sender.retry = FALSE;
   self->sender.max_queued = max_queued;
+  self->sender.eos_wait = eos_wait ? eos_wait : ICE_DEFAULT_CONNECT_TIMEOUT;
   g_mutex_unlock (&self->sender.lock);
-  g_atomic_int_set (&self->receiver.renegotiate, TRUE);
 
   GST_OBJECT_LOCK (self);
   self->agent = agent;
@@ -263,27 +264,11 @@ stop_agent (ConclaveIceTransport *self)
   GST_OBJECT_LOCK (self);
   self->agent = NULL;
   self->state = ICE_STATE_NEW;
-  gst_clear_event (&self->eos);
   GST_OBJECT_UNLOCK (self);
   ice_agent_free (agent);
   conclave_ice_sender_discard (self);
   conclave_ice_receiver_release (self);
   conclave_ice_transport_notify_state (self);
-}
-
-static void
-run_receiver (ConclaveIceTransport *self, gboolean run)
-{
-  IceReceiver *receiver = &self->receiver;
-
-  g_atomic_int_set (&receiver->stop, !run);
-  if (run) {
-    gst_pad_start_task (
-        self->srcpad, conclave_ice_transport_receive, self->srcpad, NULL);
-  } else {
-    conclave_ice_receiver_wake (receiver);
-    gst_pad_pause_task (self->srcpad);
-  }
 }
 
 static gboolean
@@ -294,11 +279,11 @@ src_activate_mode (
 
   if (mode != GST_PAD_MODE_PUSH)
     return FALSE;
-  if (active)
-    return TRUE; /* the task starts in PLAYING: a live source gives nothing before */
-  g_atomic_int_set (&self->receiver.stop, TRUE);
-  conclave_ice_receiver_wake (&self->receiver);
-  return gst_pad_stop_task (pad);
+  conclave_ice_receiver_set_active (&self->receiver, active);
+  if (!active)
+    return gst_pad_stop_task (pad);
+  /* It waits for PLAYING: a live source gives nothing before. */
+  return gst_pad_start_task (pad, conclave_ice_transport_receive, pad, NULL);
 }
 
 static GstStateChangeReturn
@@ -313,7 +298,7 @@ conclave_ice_transport_change_state (
         return GST_STATE_CHANGE_FAILURE;
       break;
     case GST_STATE_CHANGE_PLAYING_TO_PAUSED:
-      run_receiver (self, FALSE);
+      conclave_ice_receiver_run (&self->receiver, FALSE);
       break;
     default:
       break;
@@ -331,7 +316,7 @@ conclave_ice_transport_change_state (
         ret = GST_STATE_CHANGE_NO_PREROLL;
       break;
     case GST_STATE_CHANGE_PAUSED_TO_PLAYING:
-      run_receiver (self, TRUE);
+      conclave_ice_receiver_run (&self->receiver, TRUE);
       break;
     case GST_STATE_CHANGE_PLAYING_TO_PAUSED:
       if (ret != GST_STATE_CHANGE_FAILURE)
@@ -348,18 +333,20 @@ conclave_ice_transport_change_state (
 
 /* --- Events and queries --- */
 
+/* Nothing of one side's stream crosses to the other pad: behind it is the far end's. */
+
 static gboolean
 sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
 {
   ConclaveIceTransport *self = CONCLAVE_ICE_TRANSPORT (parent);
-  GstMessage *message;
 
   switch (GST_EVENT_TYPE (event)) {
     case GST_EVENT_EOS:
       /* The way to the network ends here; what the far end sends goes on. */
-      message = gst_message_new_eos (GST_OBJECT (self));
-      gst_message_set_seqnum (message, gst_event_get_seqnum (event));
-      gst_element_post_message (GST_ELEMENT (self), message);
+      conclave_ice_sender_end (self, gst_event_get_seqnum (event));
+      break;
+    case GST_EVENT_STREAM_START:
+      conclave_ice_sender_go_on (self);
       break;
     case GST_EVENT_FLUSH_START:
       conclave_ice_sender_discard (self);
@@ -367,29 +354,47 @@ sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
     default:
       break;
   }
-  /* Nothing of this side's stream crosses to the other pad: it is the far end's. */
   gst_event_unref (event);
   return TRUE;
+}
+
+static gboolean
+sink_query (GstPad *pad, GstObject *parent, GstQuery *query)
+{
+  switch (GST_QUERY_TYPE (query)) {
+    case GST_QUERY_CAPS:
+    case GST_QUERY_ACCEPT_CAPS: /* both by the template: anything */
+      return gst_pad_query_default (pad, parent, query);
+    default:
+      return FALSE;
+  }
 }
 
 static gboolean
 src_event (GstPad *pad, GstObject *parent, GstEvent *event)
 {
   ConclaveIceTransport *self = CONCLAVE_ICE_TRANSPORT (parent);
+  gboolean handled = TRUE;
 
   switch (GST_EVENT_TYPE (event)) {
-    case GST_EVENT_LATENCY:
-      return gst_pad_is_linked (self->sinkpad)
-                 ? gst_pad_push_event (self->sinkpad, event)
-                 : (gst_event_unref (event), TRUE);
     case GST_EVENT_RECONFIGURE:
       g_atomic_int_set (&self->receiver.renegotiate, TRUE);
       break;
+    case GST_EVENT_LATENCY:
+    case GST_EVENT_QOS:
+      break; /* a live source gives what comes when it comes */
     default:
+      handled = FALSE;
       break;
   }
   gst_event_unref (event);
-  return TRUE;
+  return handled;
+}
+
+static GstIterator *
+no_internal_links (GstPad *pad, GstObject *parent)
+{
+  return NULL;
 }
 
 static gboolean
@@ -423,8 +428,10 @@ src_query (GstPad *pad, GstObject *parent, GstQuery *query)
           query, GST_SCHEDULING_FLAG_SEQUENTIAL, 1, -1, 0);
       gst_query_add_scheduling_mode (query, GST_PAD_MODE_PUSH);
       return TRUE;
-    default:
+    case GST_QUERY_ACCEPT_CAPS:
       return gst_pad_query_default (pad, parent, query);
+    default:
+      return FALSE;
   }
 }
 
@@ -438,18 +445,18 @@ conclave_ice_transport_send_event (GstElement *element, GstEvent *event)
     return GST_ELEMENT_CLASS (conclave_ice_transport_parent_class)
         ->send_event (element, event);
 
-  /* Sending ends when upstream says so; with nobody upstream it is over now. */
-  if (!gst_pad_is_linked (self->sinkpad)) {
-    GstMessage *message = gst_message_new_eos (GST_OBJECT (self));
-    gst_message_set_seqnum (message, gst_event_get_seqnum (event));
-    gst_element_post_message (element, message);
-  }
+  /* Below PAUSED nothing runs that could end, and the next run is another one. */
   GST_OBJECT_LOCK (self);
-  gst_clear_event (&self->eos);
-  self->eos = event;
+  gboolean running = self->agent != NULL;
   GST_OBJECT_UNLOCK (self);
-  g_atomic_int_set (&self->receiver.eos, TRUE);
-  conclave_ice_receiver_wake (&self->receiver);
+  if (!running) {
+    gst_event_unref (event);
+    return FALSE;
+  }
+  /* Sending ends when upstream says so; with nobody upstream it is over now. */
+  if (!gst_pad_is_linked (self->sinkpad))
+    conclave_ice_transport_post_eos (self, gst_event_get_seqnum (event));
+  conclave_ice_receiver_end (&self->receiver, event);
   return TRUE;
 }
 
@@ -486,7 +493,6 @@ conclave_ice_transport_finalize (GObject *object)
   g_free (self->local_location);
   g_free (self->remote_location);
   gst_clear_caps (&self->caps);
-  gst_clear_event (&self->eos);
   g_ptr_array_unref (self->early);
   G_OBJECT_CLASS (conclave_ice_transport_parent_class)->finalize (object);
 }
@@ -507,12 +513,17 @@ conclave_ice_transport_init (ConclaveIceTransport *self)
   gst_pad_set_chain_list_function (
       self->sinkpad, conclave_ice_transport_chain_list);
   gst_pad_set_event_function (self->sinkpad, sink_event);
+  gst_pad_set_query_function (self->sinkpad, sink_query);
+  gst_pad_set_iterate_internal_links_function (
+      self->sinkpad, no_internal_links);
   gst_element_add_pad (GST_ELEMENT (self), self->sinkpad);
 
   self->srcpad = gst_pad_new_from_static_template (&src_template, "src");
   gst_pad_set_activatemode_function (self->srcpad, src_activate_mode);
   gst_pad_set_event_function (self->srcpad, src_event);
   gst_pad_set_query_function (self->srcpad, src_query);
+  gst_pad_set_iterate_internal_links_function (
+      self->srcpad, no_internal_links);
   gst_pad_use_fixed_caps (self->srcpad);
   gst_element_add_pad (GST_ELEMENT (self), self->srcpad);
 
