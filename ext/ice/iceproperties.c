@@ -466,7 +466,7 @@ conclave_ice_transport_install_properties (GObjectClass *klass)
   /**
    * ConclaveIceTransport:bind-address:
    *
-   * Addresses of this machine to use, divided by commas. By default all of interfaces that are up; loopback only when
+   * Addresses of this machine to use, divided by commas; all of them are there at the start. By default all of interfaces that are up; loopback only when
    * there is no other, or the far end offers it.
    *
    * Since: 0.1
@@ -538,7 +538,7 @@ conclave_ice_transport_install_properties (GObjectClass *klass)
    * ConclaveIceTransport:local-description-location:
    *
    * File to write the local description to, whenever it grows; replaced in one step, readable by its owner alone,
-   * removed at the end.
+   * removed at the end. Symbolic links are followed; anything else than a regular file is refused.
    *
    * Since: 0.1
    */
@@ -549,7 +549,8 @@ conclave_ice_transport_install_properties (GObjectClass *klass)
   /**
    * ConclaveIceTransport:remote-description-location:
    *
-   * File to read the far end's description from: awaited, and read again whenever it changes.
+   * File to read the far end's description from: awaited, and read again whenever it changes. One that exists and cannot
+   * be read is a warning.
    *
    * Since: 0.1
    */
@@ -586,7 +587,7 @@ conclave_ice_transport_install_properties (GObjectClass *klass)
    * ConclaveIceTransport:stats:
    *
    * `application/x-icetransport-stats`. Sending: `packets-in` = `packets-sent` + `queued` + `dropped-queue-full` +
-   * `dropped-refused` (by the network) + `dropped-discarded` (at a flush or stop); `bytes-sent`. Receiving:
+   * `dropped-refused` (by the network) + `dropped-discarded` (at a flush or stop, or when EOS had waited); `bytes-sent`. Receiving:
    * `packets-received` = `packets-delivered` + `dropped-unknown-source` + `dropped-overload` + `dropped-not-linked` +
    * `dropped-not-wanted` (by downstream) + those on their way; `bytes-delivered`; `dropped-by-kernel` are not among
    * those received. `restarts`, `descriptions-refused`, `candidates-skipped`; `local-type`, `remote-type`, `transport`

@@ -85,6 +85,10 @@ void
 conclave_ice_receiver_run (IceReceiver *receiver, gboolean run)
 {
   g_mutex_lock (&receiver->lock);
+  /* Running time stood still since the pause, so what came in it is as old as its end. The streaming thread may have
+   * been downstream all the while. */
+  if (run)
+    receiver->resumed = clock_ns (CLOCK_MONOTONIC);
   receiver->running = run;
   g_cond_broadcast (&receiver->change);
   g_mutex_unlock (&receiver->lock);
@@ -209,6 +213,7 @@ typedef struct
   gint64 real; /* CLOCK_REALTIME, which the kernel stamps with */
   gint64 monotonic;
   GstClockTime now; /* running time */
+  gint64 oldest;    /* monotonic; arrivals before count as of then */
   GstBufferList *list;
   guint64 packets;
   guint64 bytes;
@@ -238,19 +243,20 @@ new_round (ConclaveIceTransport *self)
   round.real = clock_ns (CLOCK_REALTIME);
   round.monotonic = clock_ns (CLOCK_MONOTONIC);
   round.now = running_time (self);
+  g_mutex_lock (&self->receiver.lock);
+  round.oldest = MIN (self->receiver.resumed, round.monotonic);
+  g_mutex_unlock (&self->receiver.lock);
   return round;
 }
 
 /* Stamps `buffer` with the running time at which it arrived, not that at which somebody had time for it: what downstream
  * estimates of the network would else be its own hold-ups. */
 static void
-add_to_round (ConclaveIceTransport *self, Round *round, GstBuffer *buffer,
-    gint64 arrived)
+add_to_round (Round *round, GstBuffer *buffer, gint64 arrived)
 {
   GstClockTime stamp = round->now;
 
-  arrived = CLAMP (arrived, MIN (self->receiver.resumed, round->monotonic),
-      round->monotonic);
+  arrived = CLAMP (arrived, round->oldest, round->monotonic);
   if (GST_CLOCK_TIME_IS_VALID (stamp))
     stamp -= MIN (stamp, (GstClockTime) (round->monotonic - arrived));
   if (!round->list)
@@ -300,7 +306,7 @@ take_early (
   for (guint n = queue->length; n > 0; n--) {
     EarlyPacket *early = g_queue_peek_head (queue);
     if (is_known (sources, &early->from)) {
-      add_to_round (self, round, early->buffer, early->arrived);
+      add_to_round (round, early->buffer, early->arrived);
       g_free (g_queue_pop_head (queue));
     } else if (round->monotonic > early->arrived + EARLY_TIME)
       drop_early (self, round);
@@ -340,7 +346,7 @@ take_arrival (ConclaveIceTransport *self, Round *round,
     if (!buffer)
       round->unknown_source++;
     else if (known)
-      add_to_round (self, round, buffer, arrived);
+      add_to_round (round, buffer, arrived);
     else
       keep_early (self, round, &from, buffer, arrived);
   }
@@ -379,7 +385,7 @@ take_from_queue (ConclaveIceTransport *self, Round *round)
   g_queue_init (&receiver->queue);
   g_mutex_unlock (&receiver->lock);
   while ((buffer = g_queue_pop_head (&taken)))
-    add_to_round (self, round, buffer, (gint64) GST_BUFFER_DTS (buffer));
+    add_to_round (round, buffer, (gint64) GST_BUFFER_DTS (buffer));
 }
 
 /* The caps that go with what arrives: the property, or what downstream wants if that is one thing only. Ranges are
@@ -518,17 +524,11 @@ push_round (ConclaveIceTransport *self, Round *round)
 static gboolean
 await_run (IceReceiver *receiver)
 {
-  gboolean waited = FALSE;
-
   g_mutex_lock (&receiver->lock);
-  while (receiver->active && !receiver->running) {
-    waited = TRUE;
+  while (receiver->active && !receiver->running)
     g_cond_wait (&receiver->change, &receiver->lock);
-  }
   gboolean active = receiver->active;
   g_mutex_unlock (&receiver->lock);
-  if (waited)
-    receiver->resumed = clock_ns (CLOCK_MONOTONIC);
   return active;
 }
 

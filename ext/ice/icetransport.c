@@ -22,11 +22,17 @@
  * Packets from strangers are dropped and counted, as is what exceeds a queue. Descriptions are bounded (1 MiB, 100
  * candidates); lines that mean nothing are skipped and counted, a description without credentials is left out with one
  * warning. A connection that does not come about within #ConclaveIceTransport:connect-timeout is an error that lists
- * the pairs and what each answered.
+ * the pairs and what each answered. Settings that cannot work are refused at the start.
+ *
+ * ## Streams
+ * Sending waits for nothing: put `clocksync` behind a source that is not live. EOS of upstream is posted when the queue is
+ * sent, at most #ConclaveIceTransport:connect-timeout later. Neither events nor queries cross to the other pad. What
+ * downstream refuses is dropped and counted, and the stream goes on after a flush.
  *
  * ## Threads
  * - The upstream streaming thread sends, without ever waiting for the network.
- * - The streaming thread of `src` reads the media sockets and pushes.
+ * - The streaming thread of `src` reads the media sockets and pushes; it waits for PLAYING by itself, and no state change
+ *   but that to READY waits for it.
  * - "ice-agent" decides: it gathers, checks, restarts, reads and writes the description files. All signals,
  *   notifications and messages come from it, with no lock held; a handler may use any property and action, but must not
  *   set the element to NULL or READY, which waits for this thread.

@@ -53,8 +53,6 @@ typedef struct
   GstBufferPool *pool;
   GQueue
       early; /* of EarlyPacket: from an address that is not known, or not yet */
-  gint64
-      resumed; /* monotonic ns; what came before is stamped as if it had come then */
   gint64 drained;        /* monotonic ns; the sockets were empty then */
   gboolean segment_lost; /* downstream was flushed behind our back */
 
@@ -62,6 +60,7 @@ typedef struct
   GCond change;
   gboolean active;  /* the source pad */
   gboolean running; /* PLAYING */
+  gint64 resumed;   /* monotonic ns; since when */
   GstEvent *eos;    /* to be pushed */
   GQueue
       queue; /* of GstBuffer that came through libnice; DTS: when, monotonic ns */
