@@ -511,6 +511,8 @@ GST_START_TEST (settings_of_a_start_do_not_change_while_it_runs)
     { "port-min", "5" }, { "max-queued", "5" }, { "connect-timeout", "5" },
     { "local-description-location", "/nonexistent/a" } };
   Side a;
+  /* The leaks setup makes warnings fatal, these wanted ones too. */
+  GLogLevelFlags fatal = g_log_set_always_fatal (G_LOG_LEVEL_ERROR);
   side_init (&a, TRUE);
   for (guint round = 0; round < 2; round++) {
     play (&a);
@@ -533,6 +535,7 @@ GST_START_TEST (settings_of_a_start_do_not_change_while_it_runs)
     gst_element_set_state (a.element, GST_STATE_READY);
     g_object_set (a.element, "connect-timeout", 7, NULL);
   }
+  g_log_set_always_fatal (fatal);
   side_clear (&a);
 }
 GST_END_TEST
