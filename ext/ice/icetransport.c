@@ -230,6 +230,7 @@ start_agent (ConclaveIceTransport *self)
     GST_ELEMENT_ERROR (self, RESOURCE, NO_SPACE_LEFT,
         ("No memory or no file descriptor is left to receive with."),
         ("eventfd or buffer pool: %s", g_strerror (errno)));
+    conclave_ice_receiver_release (self);
     return FALSE;
   }
   IceAgent *agent = ice_agent_new (&config, &events, self);
