@@ -279,9 +279,21 @@ open_tunnels (IceAgent *agent)
   }
 }
 
+static void
+on_file_unreadable (const char *why, gpointer user)
+{
+  IceAgent *agent = user;
+  g_autofree char *text = g_strdup_printf (
+      "Cannot read the far end's ICE description in \"%s\": %s. Check the name and the rights.",
+      agent->config.remote_location, why);
+  agent->events.warned (text, "it is looked at once a second", agent->user);
+}
+
 static gboolean
 begin (gpointer user)
 {
+  static const SignalFileEvents file_events = { ice_agent_take_description,
+    on_file_unreadable };
   IceAgent *agent = user;
 
   agent->tick = ice_agent_add_timeout (agent, TICK, on_tick);
@@ -292,9 +304,8 @@ begin (gpointer user)
   open_tunnels (agent);
   ice_agent_make_pending (agent, FALSE);
   if (agent->config.remote_location)
-    agent->file =
-        signal_file_watch (agent->config.remote_location, ICE_MAX_DESCRIPTION,
-            agent->context, ice_agent_take_description, agent);
+    agent->file = signal_file_watch (agent->config.remote_location,
+        ICE_MAX_DESCRIPTION, agent->context, &file_events, agent);
   ice_agent_update_sources (agent);
   ice_agent_sync_links (agent);
   return G_SOURCE_REMOVE;

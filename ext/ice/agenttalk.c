@@ -37,10 +37,9 @@ write_file (IceAgent *agent, const char *text)
   const char *location = agent->config.local_location;
   if (!location || signal_file_write (location, text, &error))
     return;
-  g_autofree char *what = g_strdup_printf (
-      "Cannot write the ICE description to \"%s\": %s. Check that the folder "
-      "exists and can be written.",
-      location, error->message);
+  g_autofree char *what =
+      g_strdup_printf ("Cannot write the ICE description to \"%s\": %s.",
+          location, error->message);
   ice_agent_fail (agent, what, NULL);
 }
 

@@ -42,19 +42,85 @@ conclave_ice_sender_clear (IceSender *sender)
   g_mutex_clear (&sender->lock);
 }
 
+/* Moves what waits to `old`, to be freed without the lock. Lock held. */
+static void
+take_queue (IceSender *sender, GQueue *old)
+{
+  sender->discarded += sender->queue.length;
+  *old = sender->queue;
+  g_queue_init (&sender->queue);
+}
+
 void
 conclave_ice_sender_discard (ConclaveIceTransport *self)
 {
   IceSender *sender = &self->sender;
-  GQueue old = G_QUEUE_INIT;
-  GstBuffer *buffer;
+  GQueue old;
 
   g_mutex_lock (&sender->lock);
-  sender->discarded += sender->queue.length;
-  while ((buffer = g_queue_pop_head (&sender->queue)))
-    g_queue_push_tail (&old, buffer);
+  sender->eos_due = FALSE;
+  take_queue (sender, &old);
   g_mutex_unlock (&sender->lock);
   g_queue_clear_full (&old, (GDestroyNotify) gst_buffer_unref);
+}
+
+void
+conclave_ice_transport_post_eos (ConclaveIceTransport *self, guint32 seqnum)
+{
+  GstMessage *message = gst_message_new_eos (GST_OBJECT (self));
+  gst_message_set_seqnum (message, seqnum);
+  gst_element_post_message (GST_ELEMENT (self), message);
+}
+
+static gboolean
+on_eos_waited (gpointer user)
+{
+  ConclaveIceTransport *self = user;
+  IceSender *sender = &self->sender;
+  GQueue old = G_QUEUE_INIT;
+
+  g_mutex_lock (&sender->lock);
+  guint32 seqnum = sender->eos_seqnum;
+  gboolean due =
+      sender->eos_due && g_get_monotonic_time () >= sender->eos_deadline;
+  if (due) {
+    sender->eos_due = FALSE;
+    take_queue (sender, &old);
+  }
+  g_mutex_unlock (&sender->lock);
+  if (due) {
+    GST_WARNING_OBJECT (self,
+        "EOS waited long enough: %u packets could not be sent", old.length);
+    conclave_ice_transport_post_eos (self, seqnum);
+  }
+  g_queue_clear_full (&old, (GDestroyNotify) gst_buffer_unref);
+  return G_SOURCE_REMOVE;
+}
+
+void
+conclave_ice_sender_end (ConclaveIceTransport *self, guint32 seqnum)
+{
+  IceSender *sender = &self->sender;
+
+  g_mutex_lock (&sender->lock);
+  guint wait = sender->eos_wait;
+  gboolean due = sender->queue.length > 0;
+  sender->eos_due = due;
+  sender->eos_seqnum = seqnum;
+  sender->eos_deadline = g_get_monotonic_time () + wait * G_TIME_SPAN_SECOND;
+  g_mutex_unlock (&sender->lock);
+  if (due) /* a millisecond more than the deadline: the timer counts in them */
+    ice_agent_call_later (self->agent, wait * 1000 + 1, on_eos_waited, self);
+  else
+    conclave_ice_transport_post_eos (self, seqnum);
+}
+
+void
+conclave_ice_sender_go_on (ConclaveIceTransport *self)
+{
+  g_mutex_lock (&self->sender.lock);
+  self->sender.eos_due = FALSE;
+  g_mutex_unlock (&self->sender.lock);
 }
 
 /* Maps `buffer` at the end of `batch`, which does not own it. FALSE when it cannot be mapped. */
@@ -225,10 +291,17 @@ conclave_ice_transport_flush_queue (ConclaveIceTransport *self)
   GST_OBJECT_UNLOCK (self);
   if (!route)
     return;
-  g_mutex_lock (&self->sender.lock);
+  IceSender *sender = &self->sender;
+  g_mutex_lock (&sender->lock);
   flush_queue (self, agent, route);
-  g_mutex_unlock (&self->sender.lock);
+  guint32 seqnum = sender->eos_seqnum;
+  gboolean ended = sender->eos_due && sender->queue.length == 0;
+  if (ended)
+    sender->eos_due = FALSE;
+  g_mutex_unlock (&sender->lock);
   ice_route_unref (route);
+  if (ended)
+    conclave_ice_transport_post_eos (self, seqnum);
 }
 
 /* Packets in the order of `buffers`, of which references are taken only where they must wait. Lock held. */

@@ -15,6 +15,7 @@
 #include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef UDP_SEGMENT
@@ -110,6 +111,7 @@ udp_path_open (UdpPath *path, int nice_fd, unsigned if_index, int buffer_size,
           p.fd, IPPROTO_IP, IP_UNICAST_IF, &index, sizeof index);
   }
   (void) setsockopt (p.fd, IPPROTO_UDP, UDP_GRO, &one, sizeof one);
+  (void) setsockopt (p.fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one);
   if (buffer_size > 0) {
     (void) udp_set_receive_buffer (p.fd, buffer_size);
     (void) setsockopt (
@@ -237,7 +239,8 @@ struct UdpInbox
   struct sockaddr_storage from[UDP_PATH_SLOTS];
   union
   {
-    char bytes[CMSG_SPACE (sizeof (int))];
+    char bytes[CMSG_SPACE (sizeof (int))
+               + CMSG_SPACE (sizeof (struct timespec))];
     struct cmsghdr align;
   } controls[UDP_PATH_SLOTS];
   uint8_t *room;
@@ -269,18 +272,21 @@ udp_inbox_free (UdpInbox *inbox)
   free (inbox);
 }
 
-/* What the kernel coalesced says in a control message how long each packet is. */
-static size_t
-segment_size (struct msghdr *h, size_t size)
+/* What the kernel says of a message: how long each of the packets is that it coalesced, and when it came. */
+static void
+read_controls (struct msghdr *h, UdpArrival *arrival)
 {
   for (struct cmsghdr *c = CMSG_FIRSTHDR (h); c; c = CMSG_NXTHDR (h, c))
     if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
       int segment;
       memcpy (&segment, CMSG_DATA (c), sizeof segment);
       if (segment > 0)
-        return (size_t) segment;
+        arrival->segment = (size_t) segment;
+    } else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_TIMESTAMPNS) {
+      struct timespec t;
+      memcpy (&t, CMSG_DATA (c), sizeof t);
+      arrival->stamp = (int64_t) t.tv_sec * 1000000000 + t.tv_nsec;
     }
-  return size;
 }
 
 unsigned
@@ -301,8 +307,9 @@ udp_path_receive (
     return 0;
   for (int i = 0; i < n; i++) {
     size_t size = inbox->messages[i].msg_len;
-    out[i] = (UdpArrival){ inbox->vectors[i].iov_base, size,
-      segment_size (&inbox->messages[i].msg_hdr, size), &inbox->from[i] };
+    out[i] = (UdpArrival){ inbox->vectors[i].iov_base, size, size,
+      &inbox->from[i], 0 };
+    read_controls (&inbox->messages[i].msg_hdr, &out[i]);
   }
   return (unsigned) n;
 }

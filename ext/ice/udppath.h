@@ -66,6 +66,8 @@ typedef struct
   size_t
       segment; /* packets of this size one behind the other; the last may be shorter */
   const struct sockaddr_storage *from;
+  int64_t
+      stamp; /* when the kernel got it, ns of CLOCK_REALTIME; 0: it does not say */
 } UdpArrival;
 
 /* Room for one receive: UDP_PATH_SLOTS × UDP_PATH_SLOT_SIZE bytes, so one per receiving thread. */
