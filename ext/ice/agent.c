@@ -318,6 +318,7 @@ close_all (IceAgent *agent)
   ice_clear_source (&agent->tick);
   ice_clear_source (&agent->deadline);
   ice_clear_source (&agent->answer);
+  ice_clear_source (&agent->nomination);
   ice_clear_source (&agent->retirement);
   g_clear_pointer (&agent->probe, ice_probe_free);
   g_clear_pointer (&agent->file, signal_file_free);

@@ -368,6 +368,7 @@ promote_pending (IceAgent *agent)
   agent->lost_ticks = 0;
   ice_clear_source (&agent->deadline);
   ice_clear_source (&agent->answer);
+  ice_agent_start_nominating (agent);
 }
 
 static void

@@ -473,6 +473,14 @@ ice_link_has_remote (IceLink *link)
 }
 
 gboolean
+ice_link_is_controlling (IceLink *link)
+{
+  gboolean controlling;
+  g_object_get (link->nice, "controlling-mode", &controlling, NULL);
+  return controlling;
+}
+
+gboolean
 ice_link_has_loopback (IceLink *link)
 {
   return link->with_loopback;

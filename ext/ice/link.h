@@ -74,6 +74,9 @@ void ice_link_recheck (IceLink *link);
 
 IceLinkState ice_link_state (IceLink *link);
 gboolean ice_link_has_remote (IceLink *link);
+
+/* Whether this side nominates: what was asked for, unless the far end is lite or a conflict was settled otherwise. */
+gboolean ice_link_is_controlling (IceLink *link);
 gboolean ice_link_has_loopback (IceLink *link);
 const char *ice_link_ufrag (IceLink *link);
 
