@@ -10,7 +10,8 @@
 #define GST_CAT_DEFAULT conclave_ice_debug
 
 #define TICK 1000 /* ms between looks at what nobody tells: addresses, RTT */
-#define CLOSE_WAIT 500 /* ms that stopping waits for TURN servers */
+#define CLOSE_WAIT                                                            \
+  3000 /* ms; links close by themselves in less (link.c), this is in case one does not */
 #define LOST_TICKS                                                            \
   2 /* looks in a row that miss the local address before the path counts as lost */
 #define RECHECK_TICKS                                                         \
@@ -307,7 +308,7 @@ on_close_wait (gpointer user)
   return G_SOURCE_REMOVE;
 }
 
-/* Everything goes, at most CLOSE_WAIT later: a TURN server that is away must not hold up a state change. */
+/* Everything goes, when the TURN servers have answered or their time is up. */
 static void
 close_all (IceAgent *agent)
 {
@@ -334,6 +335,8 @@ close_all (IceAgent *agent)
   g_source_attach (wait, agent->context);
   while (agent->closing->len > 0 && !late)
     g_main_context_iteration (agent->context, TRUE);
+  if (late)
+    GST_WARNING ("libnice did not close %u agents", agent->closing->len);
   for (guint i = 0; i < agent->closing->len; i++)
     ice_link_abandon (g_ptr_array_index (agent->closing, i));
   g_ptr_array_set_size (agent->closing, 0);

@@ -13,6 +13,10 @@
 #include <string.h>
 
 #define MAX_BURST 256 /* packets read without a break */
+#define RELEASE_TIMEOUT                                                       \
+  100 /* ms until a TURN server is asked again to take an allocation back */
+#define RELEASE_REQUESTS                                                      \
+  3 /* after 400 ms it is left to end the allocation by itself */
 #define FEW_PAIRS 4
 #define PACING_FEW 1 /* ms; a handful of packets to one peer floods nobody */
 #define PACING_MANY                                                           \
@@ -614,8 +618,9 @@ ice_link_send (
   return sent < 0 ? 0 : (guint) sent;
 }
 
-void
-ice_link_abandon (IceLink *link)
+/* No event comes any more. */
+static void
+stop (IceLink *link)
 {
   GSource *change;
 
@@ -634,14 +639,23 @@ ice_link_abandon (IceLink *link)
     g_source_destroy (change);
     g_source_unref (change);
   }
-  nice_agent_remove_stream (link->nice, link->stream);
+}
+
+void
+ice_link_abandon (IceLink *link)
+{
+  stop (link);
+  /* While it gives allocations back, libnice sends on the stream's sockets and asserts that they are there. */
+  if (!link->closing)
+    nice_agent_remove_stream (link->nice, link->stream);
 }
 
 static void
 on_closed (GObject *object, GAsyncResult *result, gpointer user)
 {
   IceLink *link = user;
-  ice_link_abandon (link);
+  stop (link);
+  nice_agent_remove_stream (link->nice, link->stream);
   if (link->closed)
     link->closed (link, link->closed_user);
   ice_link_unref (link);
@@ -656,6 +670,11 @@ ice_link_close (IceLink *link, void (*closed) (IceLink *link, gpointer user),
   link->closing = TRUE;
   link->closed = closed;
   link->closed_user = user;
+  /* Until every refresh has had an answer or its time is up, libnice's task holds the agent with all of its sockets, and
+   * only it can end that: with a server that is silent, its own times would come to half a minute. */
+  g_object_set (link->nice, "stun-initial-timeout", RELEASE_TIMEOUT,
+      "stun-max-retransmissions", RELEASE_REQUESTS, "stun-pacing-timer",
+      PACING_MANY, NULL);
   /* The reading thread stays until the servers' answers came: libnice takes them from it. */
   nice_agent_close_async (link->nice, on_closed, ice_link_ref (link));
 }

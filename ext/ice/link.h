@@ -111,5 +111,6 @@ guint ice_link_send (
 void ice_link_close (IceLink *link,
     void (*closed) (IceLink *link, gpointer user), gpointer user);
 
-/* The same without waiting for servers. */
+/* The same without waiting for servers, for a link that ice_link_close() was not called for; otherwise only the events
+ * end, and what libnice holds stays until it is done. */
 void ice_link_abandon (IceLink *link);

@@ -25,7 +25,7 @@ pids=()
 spaces=()
 cleanup () {
   trap - EXIT INT TERM
-  for p in "${pids[@]}"; do kill "$p" 2> /dev/null; done
+  for p in "${pids[@]}"; do kill "$p" 2> /dev/null; kill -CONT "$p" 2> /dev/null; done
   for p in "${pids[@]}"; do wait "$p" 2> /dev/null; done
   for n in "${spaces[@]}"; do ip netns del "$n" 2> /dev/null; done
   rm -rf "$work"
@@ -340,6 +340,15 @@ turn://alice:sesame@203.0.113.3:3478?transport=${scenario#turn-}" > "$work/turn.
     side c1 ice-tcp=true bind-address=10.1.0.1; side c2 ice-tcp=true bind-address=10.1.0.2
     media_flows 12
     grep -q 'pair .*(tcp)' "$work/c1.log" || fail "not over TCP"
+    ;;
+
+  turn-silent-udp | turn-silent-tcp)
+    # The relay falls silent while both sides end: they end all the same, and leave nothing behind.
+    internet none none
+    server
+    echo "turn://alice:sesame@203.0.113.3:3478?transport=${scenario#turn-silent-}" > "$work/turn.uri"
+    in_space c1 "$3" 15 "bind-address=203.0.113.11 force-relay=true ${turn}$work/turn.uri" "$started" || fail "see above"
+    exit 0
     ;;
 
   cycles-turn-tcp)
