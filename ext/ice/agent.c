@@ -133,12 +133,9 @@ look_at_pending (IceAgent *agent)
     return;
   if (!others && agent->ticks % RECHECK_TICKS)
     return;
-  gboolean waits = agent->answer != NULL;
-  ice_agent_make_pending (agent, TRUE);
-  if (agent->pending && !waits)
-    ice_agent_hand_remote (agent, agent->pending);
-  ice_agent_update_sources (agent);
-  ice_agent_sync_links (agent);
+  if (ice_agent_restarts_in_place (agent))
+    ice_agent_lose_path (agent);
+  ice_agent_retry_pending (agent);
 }
 
 static gboolean

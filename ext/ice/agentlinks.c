@@ -8,6 +8,9 @@
  *  - who restarts by itself waits for the far end's new description, and after ANSWER_WAIT goes on with the old one,
  *    for the far end may have seen no reason to change it.
  *
+ * Each link has ports of its own. Where the range has not enough of them for all links that can be there at a time, a
+ * restart takes the sockets of the link in use; one that is lost is closed first, and the next one made in its place.
+ *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "agentpriv.h"
 
@@ -16,7 +19,8 @@
 
 #define GST_CAT_DEFAULT conclave_ice_debug
 
-#define ANSWER_WAIT 5000 /* ms */
+#define ANSWER_WAIT 5000                    /* ms */
+#define PORTS_FOR_LINKS (ICE_MAX_LINKS + 1) /* and one that is being closed */
 #define RETIRE_AFTER                                                          \
   2000 /* ms that a replaced link still receives: packets on their way */
 
@@ -129,6 +133,10 @@ on_link_closed (IceLink *link, gpointer user)
 {
   IceAgent *agent = user;
   g_ptr_array_remove (agent->closing, link);
+  if (agent->stopping || agent->active || agent->pending
+      || ice_agent_get_state (agent) == ICE_STATE_FAILED)
+    return;
+  ice_agent_retry_pending (agent); /* its ports were waited for */
 }
 
 void
@@ -225,6 +233,54 @@ ice_agent_hand_remote (IceAgent *agent, IceLink *link)
     ice_link_set_remote (link, &agent->remote);
 }
 
+void
+ice_agent_retry_pending (IceAgent *agent)
+{
+  gboolean waits = agent->answer != NULL;
+  ice_agent_make_pending (agent, TRUE);
+  if (agent->pending && !waits)
+    ice_agent_hand_remote (agent, agent->pending);
+  ice_agent_update_sources (agent);
+  ice_agent_sync_links (agent);
+}
+
+gboolean
+ice_agent_restarts_in_place (IceAgent *agent)
+{
+  return agent->pending && !agent->active && agent->was_connected
+         && !agent->active_lost;
+}
+
+static gboolean
+has_few_ports (IceAgent *agent)
+{
+  const IceConfig *config = &agent->config.link;
+  return config->port_max != 0
+         && config->port_max - config->port_min + 1 < PORTS_FOR_LINKS;
+}
+
+void
+ice_agent_renew_link (IceAgent *agent)
+{
+  if (!has_few_ports (agent) || !agent->was_connected) {
+    ice_agent_make_pending (agent, FALSE);
+    return;
+  }
+  if (agent->active_lost) {
+    ice_agent_retire (agent, &agent->retiring);
+    ice_agent_retire (agent, &agent->active);
+    ice_agent_make_pending (agent, FALSE); /* or on_link_closed() does */
+    return;
+  }
+  if (agent->active) {
+    ice_agent_retire (agent, &agent->pending);
+    agent->pending = g_steal_pointer (&agent->active);
+  }
+  if (agent->pending)
+    ice_link_restart (agent->pending);
+  agent->failed_ticks = 0;
+}
+
 static gboolean
 on_answer_wait (gpointer user)
 {
@@ -240,13 +296,13 @@ on_answer_wait (gpointer user)
 void
 ice_agent_start_restart (IceAgent *agent, const char *why)
 {
-  gboolean connected = agent->active != NULL && !agent->pending;
+  gboolean connected = agent->was_connected && !agent->pending;
 
   GST_INFO ("restart: %s", why);
   g_mutex_lock (&agent->lock);
   agent->stats.restarts++;
   g_mutex_unlock (&agent->lock);
-  ice_agent_make_pending (agent, FALSE);
+  ice_agent_renew_link (agent);
   ice_clear_source (&agent->answer);
   if (connected && agent->remote.ufrag[0])
     agent->answer = ice_agent_add_timeout (agent, ANSWER_WAIT, on_answer_wait);
@@ -269,10 +325,8 @@ on_disconnect_deadline (gpointer user)
 }
 
 void
-ice_agent_lose_active (IceAgent *agent, const char *why)
+ice_agent_lose_path (IceAgent *agent)
 {
-  if (agent->active_lost)
-    return;
   agent->active_lost = TRUE;
   ice_agent_set_route (agent, NULL);
   ice_agent_set_state (agent, ICE_STATE_DISCONNECTED);
@@ -281,6 +335,14 @@ ice_agent_lose_active (IceAgent *agent, const char *why)
     agent->deadline = ice_agent_add_timeout (agent,
         agent->config.disconnect_timeout * 1000, on_disconnect_deadline);
   }
+}
+
+void
+ice_agent_lose_active (IceAgent *agent, const char *why)
+{
+  if (agent->active_lost)
+    return;
+  ice_agent_lose_path (agent);
   if (!agent->pending)
     ice_agent_start_restart (agent, why);
 }
@@ -363,6 +425,7 @@ promote_pending (IceAgent *agent)
     agent->retirement = ice_agent_add_timeout (agent, RETIRE_AFTER, on_retire);
   }
   agent->active = g_steal_pointer (&agent->pending);
+  ice_link_end_restart (agent->active);
   agent->active_lost = FALSE;
   agent->was_connected = TRUE;
   agent->lost_ticks = 0;
@@ -383,7 +446,9 @@ sync_pending (IceAgent *agent)
     return;
   if (state == ICE_LINK_CONNECTED || state == ICE_LINK_READY)
     promote_pending (agent);
-  else if (!agent->active)
+  else if (state == ICE_LINK_FAILED && ice_agent_restarts_in_place (agent))
+    ice_agent_lose_path (agent);
+  else if (!agent->was_connected)
     ice_agent_set_state (agent, ice_link_has_remote (link)
                                     ? ICE_STATE_CONNECTING
                                     : ICE_STATE_GATHERING);

@@ -160,7 +160,8 @@ check_remote (IceAgent *agent)
 {
   IceLink *link = agent->pending ? agent->pending : agent->active;
 
-  if (agent->pending && ice_agent_wants_loopback (agent)
+  if (agent->pending && !ice_agent_restarts_in_place (agent)
+      && ice_agent_wants_loopback (agent)
       && !ice_link_has_loopback (agent->pending)) {
     ice_agent_make_pending (agent, TRUE);
     link = agent->pending;
@@ -199,7 +200,7 @@ apply_description (IceAgent *agent, const IceDescription *d)
     agent->stats.restarts++;
     g_mutex_unlock (&agent->lock);
     GST_INFO ("the far end restarts");
-    ice_agent_make_pending (agent, FALSE);
+    ice_agent_renew_link (agent);
   }
   check_remote (agent);
 }

@@ -69,6 +69,11 @@ void ice_link_unref (IceLink *link);
  * checks start anew under our same credentials. */
 void ice_link_set_remote (IceLink *link, const IceDescription *remote);
 
+/* A restart (RFC 8445, 9) on the sockets there are: fresh credentials, and the far end's new ones are awaited. For where
+ * no port is left for a link beside this one. Until ice_link_end_restart() the remote addresses of before stay known. */
+void ice_link_restart (IceLink *link);
+void ice_link_end_restart (IceLink *link);
+
 /* Starts the checks anew under the same credentials on both sides: what libnice gave up may work by now. */
 void ice_link_recheck (IceLink *link);
 
@@ -107,7 +112,8 @@ gboolean ice_link_check_credentials (
 guint ice_link_send (
     IceLink *link, const NiceOutputMessage *messages, guint n, gboolean *gone);
 
-/* Gives TURN allocations back and stops the thread; no event comes after `closed` was called. Again: no effect. */
+/* Gives TURN allocations back, stops the thread and frees the ports, whoever else holds a reference; no event comes after
+ * `closed` was called. Again: no effect. */
 void ice_link_close (IceLink *link,
     void (*closed) (IceLink *link, gpointer user), gpointer user);
 
