@@ -133,8 +133,6 @@ look_at_pending (IceAgent *agent)
     return;
   if (!others && agent->ticks % RECHECK_TICKS)
     return;
-  if (ice_agent_restarts_in_place (agent))
-    ice_agent_lose_path (agent);
   ice_agent_retry_pending (agent);
 }
 

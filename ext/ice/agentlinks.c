@@ -8,8 +8,9 @@
  *  - who restarts by itself waits for the far end's new description, and after ANSWER_WAIT goes on with the old one,
  *    for the far end may have seen no reason to change it.
  *
- * Each link has ports of its own. Where the range has not enough of them for all links that can be there at a time, a
- * restart takes the sockets of the link in use; one that is lost is closed first, and the next one made in its place.
+ * Each link has ports of its own. Where the range has not enough of them for all links that can be there at a time, the
+ * link in use is closed before the next one is made. (libnice can restart a stream on its sockets, but the consent timer
+ * of the pair in use goes on, and what is connected after that has failed ends in an assertion.)
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "agentpriv.h"
@@ -229,7 +230,10 @@ ice_agent_make_pending (IceAgent *agent, gboolean same_credentials)
 void
 ice_agent_hand_remote (IceAgent *agent, IceLink *link)
 {
-  if (agent->remote.ufrag[0])
+  if (agent->remote.ufrag[0]
+      && (link != agent->active
+          || ice_link_has_peer (
+              link, &agent->remote))) /* another peer is for the next link */
     ice_link_set_remote (link, &agent->remote);
 }
 
@@ -244,13 +248,6 @@ ice_agent_retry_pending (IceAgent *agent)
   ice_agent_sync_links (agent);
 }
 
-gboolean
-ice_agent_restarts_in_place (IceAgent *agent)
-{
-  return agent->pending && !agent->active && agent->was_connected
-         && !agent->active_lost;
-}
-
 static gboolean
 has_few_ports (IceAgent *agent)
 {
@@ -262,23 +259,13 @@ has_few_ports (IceAgent *agent)
 void
 ice_agent_renew_link (IceAgent *agent)
 {
-  if (!has_few_ports (agent) || !agent->was_connected) {
-    ice_agent_make_pending (agent, FALSE);
-    return;
-  }
-  if (agent->active_lost) {
+  if (has_few_ports (agent)) {
+    if (agent->active && !agent->active_lost)
+      ice_agent_lose_path (agent);
     ice_agent_retire (agent, &agent->retiring);
     ice_agent_retire (agent, &agent->active);
-    ice_agent_make_pending (agent, FALSE); /* or on_link_closed() does */
-    return;
   }
-  if (agent->active) {
-    ice_agent_retire (agent, &agent->pending);
-    agent->pending = g_steal_pointer (&agent->active);
-  }
-  if (agent->pending)
-    ice_link_restart (agent->pending);
-  agent->failed_ticks = 0;
+  ice_agent_make_pending (agent, FALSE); /* or on_link_closed() does */
 }
 
 static gboolean
@@ -425,7 +412,6 @@ promote_pending (IceAgent *agent)
     agent->retirement = ice_agent_add_timeout (agent, RETIRE_AFTER, on_retire);
   }
   agent->active = g_steal_pointer (&agent->pending);
-  ice_link_end_restart (agent->active);
   agent->active_lost = FALSE;
   agent->was_connected = TRUE;
   agent->lost_ticks = 0;
@@ -446,8 +432,6 @@ sync_pending (IceAgent *agent)
     return;
   if (state == ICE_LINK_CONNECTED || state == ICE_LINK_READY)
     promote_pending (agent);
-  else if (state == ICE_LINK_FAILED && ice_agent_restarts_in_place (agent))
-    ice_agent_lose_path (agent);
   else if (!agent->was_connected)
     ice_agent_set_state (agent, ice_link_has_remote (link)
                                     ? ICE_STATE_CONNECTING

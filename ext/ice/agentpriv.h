@@ -92,15 +92,12 @@ void ice_agent_set_route (IceAgent *agent, IceRoute *route);
 char *ice_agent_list_addresses (void);
 gboolean ice_agent_wants_loopback (IceAgent *agent);
 
-/* The link in use is the pending one: it restarts on its own sockets. */
-gboolean ice_agent_restarts_in_place (IceAgent *agent);
-
 /* Makes the pending link, with fresh credentials or those of the one it replaces. Without any address to offer there
  * is none: the clock tries again. */
 void ice_agent_make_pending (IceAgent *agent, gboolean same_credentials);
 void ice_agent_hand_remote (IceAgent *agent, IceLink *link);
 
-/* Makes it for a restart, by whichever side: beside the active one where there are ports for both. */
+/* Makes it for a restart, by whichever side: beside the active one if there are ports for both. */
 void ice_agent_renew_link (IceAgent *agent);
 
 /* Tries again what ice_agent_make_pending() could not. */

@@ -160,8 +160,7 @@ check_remote (IceAgent *agent)
 {
   IceLink *link = agent->pending ? agent->pending : agent->active;
 
-  if (agent->pending && !ice_agent_restarts_in_place (agent)
-      && ice_agent_wants_loopback (agent)
+  if (agent->pending && ice_agent_wants_loopback (agent)
       && !ice_link_has_loopback (agent->pending)) {
     ice_agent_make_pending (agent, TRUE);
     link = agent->pending;

@@ -46,7 +46,6 @@ struct IceLink
   guint pacing;
   gboolean controlling;
   IceDescription remote; /* ufrag is empty: none yet */
-  gboolean had_remote;   /* and libnice goes on with the one of before */
   char local_ufrag[ICE_MAX_UFRAG + 1];
   char local_pwd[ICE_MAX_PWD + 1];
   char username[2 * ICE_MAX_UFRAG + 2];
@@ -59,10 +58,6 @@ struct IceLink
   UdpPath paths[ICE_MAX_PATHS];
   guint n_paths;
   GPtrArray *sockets; /* of GSocket: libnice's; constant once made */
-
-  /* main context's thread: where packets may come from while a restart on the same sockets is under way */
-  IceAddress before[ICE_MAX_CANDIDATES];
-  guint n_before;
 };
 
 static gboolean
@@ -418,15 +413,19 @@ restart_checks (IceLink *link)
       link->nice, link->stream, link->local_ufrag, link->local_pwd);
 }
 
+gboolean
+ice_link_has_peer (IceLink *link, const IceDescription *remote)
+{
+  return strcmp (link->remote.ufrag, remote->ufrag) == 0
+         && strcmp (link->remote.pwd, remote->pwd) == 0;
+}
+
 void
 ice_link_set_remote (IceLink *link, const IceDescription *remote)
 {
-  if (strcmp (link->remote.ufrag, remote->ufrag) != 0
-      || strcmp (link->remote.pwd, remote->pwd) != 0) {
-    /* libnice may have checked already what came from the far end, with what it knew of it before. */
-    if (link->remote.ufrag[0] || link->had_remote)
+  if (!ice_link_has_peer (link, remote)) {
+    if (link->remote.ufrag[0])
       restart_checks (link);
-    link->had_remote = FALSE;
     memset (&link->remote, 0, sizeof link->remote);
     memcpy (link->remote.ufrag, remote->ufrag, sizeof link->remote.ufrag);
     memcpy (link->remote.pwd, remote->pwd, sizeof link->remote.pwd);
@@ -440,24 +439,6 @@ ice_link_set_remote (IceLink *link, const IceDescription *remote)
         link->nice, link->stream, remote->ufrag, remote->pwd);
   }
   add_remote_candidates (link, remote);
-}
-
-void
-ice_link_restart (IceLink *link)
-{
-  if (link->n_before == 0)
-    link->n_before = ice_link_remote_addresses (
-        link, link->before, G_N_ELEMENTS (link->before));
-  nice_agent_restart_stream (link->nice, link->stream);
-  take_credentials (link, NULL, NULL);
-  link->had_remote = TRUE;
-  sodium_memzero (&link->remote, sizeof link->remote);
-}
-
-void
-ice_link_end_restart (IceLink *link)
-{
-  link->n_before = 0;
 }
 
 void
@@ -569,8 +550,6 @@ ice_link_remote_addresses (IceLink *link, IceAddress *out, guint max)
   for (GSList *i = remotes; i && n < max; i = i->next)
     ice_address_from_nice (&((NiceCandidate *) i->data)->addr, &out[n++]);
   g_slist_free_full (remotes, (GDestroyNotify) nice_candidate_free);
-  for (guint i = 0; i < link->n_before && n < max; i++)
-    out[n++] = link->before[i];
   return n;
 }
 

@@ -69,16 +69,14 @@ void ice_link_unref (IceLink *link);
  * checks start anew under our same credentials. */
 void ice_link_set_remote (IceLink *link, const IceDescription *remote);
 
-/* A restart (RFC 8445, 9) on the sockets there are: fresh credentials, and the far end's new ones are awaited. For where
- * no port is left for a link beside this one. Until ice_link_end_restart() the remote addresses of before stay known. */
-void ice_link_restart (IceLink *link);
-void ice_link_end_restart (IceLink *link);
-
 /* Starts the checks anew under the same credentials on both sides: what libnice gave up may work by now. */
 void ice_link_recheck (IceLink *link);
 
 IceLinkState ice_link_state (IceLink *link);
 gboolean ice_link_has_remote (IceLink *link);
+
+/* Whether that is the one with these credentials. */
+gboolean ice_link_has_peer (IceLink *link, const IceDescription *remote);
 
 /* Whether this side nominates: what was asked for, unless the far end is lite or a conflict was settled otherwise. */
 gboolean ice_link_is_controlling (IceLink *link);
