@@ -43,7 +43,8 @@ struct IceLink
 
   /* main context's thread */
   gboolean with_loopback;
-  guint pacing;
+  guint pacing;   /* ms; 0: ours to choose */
+  gboolean hasty; /* chosen for few pairs */
   gboolean controlling;
   IceDescription remote; /* ufrag is empty: none yet */
   char local_ufrag[ICE_MAX_UFRAG + 1];
@@ -365,18 +366,29 @@ knows_candidate (const IceDescription *d, const IceCandidate *c)
   return FALSE;
 }
 
-static void
-set_pacing (IceLink *link, gsize n_remote)
+static gboolean
+has_few_pairs (IceLink *link, gsize n_remote)
 {
-  guint pacing = link->pacing;
-  if (pacing == 0) {
-    GSList *locals = nice_agent_get_local_candidates (
-        link->nice, link->stream, ICE_COMPONENT);
-    pacing = g_slist_length (locals) * n_remote <= FEW_PAIRS ? PACING_FEW
-                                                             : PACING_MANY;
-    g_slist_free_full (locals, (GDestroyNotify) nice_candidate_free);
-  }
-  g_object_set (link->nice, "stun-pacing-timer", pacing, NULL);
+  GSList *locals = nice_agent_get_local_candidates (
+      link->nice, link->stream, ICE_COMPONENT);
+  gboolean few = g_slist_length (locals) * n_remote <= FEW_PAIRS;
+  g_slist_free_full (locals, (GDestroyNotify) nice_candidate_free);
+  return few;
+}
+
+/* libnice paces all checks of a round as it began them. So haste needs all candidates of both sides, and not just few. */
+static void
+set_pacing (IceLink *link, const IceDescription *remote)
+{
+  gboolean all = g_atomic_int_get (&link->gathered)
+                 && (remote->end_of_candidates || !remote->trickle);
+  link->hasty =
+      link->pacing == 0 && all && has_few_pairs (link, remote->n_candidates);
+  g_object_set (link->nice, "stun-pacing-timer",
+      link->pacing  ? link->pacing
+      : link->hasty ? PACING_FEW
+                    : PACING_MANY,
+      NULL);
 }
 
 /* Hands libnice those of `remote` that it does not know yet, and remembers them. */
@@ -434,9 +446,16 @@ ice_link_set_remote (IceLink *link, const IceDescription *remote)
     /* RFC 8445, 6.1.1: against a lite agent the full one controls. */
     g_object_set (link->nice, "controlling-mode",
         link->controlling || remote->lite, NULL);
-    set_pacing (link, remote->n_candidates);
+    set_pacing (link, remote);
     nice_agent_set_remote_credentials (
         link->nice, link->stream, remote->ufrag, remote->pwd);
+  }
+  IceLinkState state = ice_link_state (link);
+  if (link->hasty && state != ICE_LINK_CONNECTED && state != ICE_LINK_READY
+      && !has_few_pairs (link, remote->n_candidates)) {
+    /* More came after what was said to be all: a new round, at the right pace. */
+    set_pacing (link, remote);
+    ice_link_recheck (link);
   }
   add_remote_candidates (link, remote);
 }

@@ -200,7 +200,7 @@ case $scenario in
   host-host)
     two_hosts
     side c1; side c2
-    media_flows 5
+    media_flows 20
     grep -q 'pair host .* -> host .*(udp)' "$work/c1.log" || fail "not a pair of hosts"
     ;;
 
@@ -210,7 +210,7 @@ case $scenario in
     address c1 eth0 2001:db8::1/64 nodad
     address c2 eth0 2001:db8::2/64 nodad
     side c1 bind-address=2001:db8::1; side c2 bind-address=2001:db8::2
-    media_flows 5
+    media_flows 20
     grep -q 'pair host \[2001:db8::1\].* -> host \[2001:db8::2\]' "$work/c1.log" || fail "not the IPv6 pair"
     ;;
 
@@ -219,7 +219,7 @@ case $scenario in
     internet none restricted
     server
     side c1; side c2 stun-server=stun://203.0.113.3:3478
-    media_flows 8
+    media_flows 20
     grep -q 'pair .* -> (srflx|prflx) 203.0.113.22' -E "$work/c1.log" || fail "c1 does not send to the NAT's address"
     ;;
 
@@ -227,7 +227,7 @@ case $scenario in
     internet restricted restricted
     server
     side c1 stun-server=stun://203.0.113.3:3478; side c2 stun-server=203.0.113.3
-    media_flows 8
+    media_flows 20
     grep -q 'pair .* -> (srflx|prflx) 203.0.113.22' -E "$work/c1.log" || fail "c1 does not send to the NAT's address"
     ;;
 
@@ -237,7 +237,7 @@ case $scenario in
     echo "# the relay
 turn://alice:sesame@203.0.113.3:3478?transport=${scenario#turn-}" > "$work/turn.uri"
     side c1 ${turn}$work/turn.uri; side c2 ${turn}$work/turn.uri
-    media_flows 12
+    media_flows 20
     grep -qE 'pair (relay .*|.* -> relay )' "$work/c1.log" || fail "not through the relay"
     ;;
 
@@ -251,7 +251,7 @@ turn://alice:sesame@203.0.113.3:3478?transport=${scenario#turn-}" > "$work/turn.
     echo "turns://alice:sesame@203.0.113.3" > "$work/turn.uri"
     side c1 ${turn}$work/turn.uri turn-certificates-location=$work/cert.pem
     side c2 ${turn}$work/turn.uri turn-certificates-location=$work/cert.pem
-    media_flows 12
+    media_flows 20
     grep -qE 'pair (relay .*|.* -> relay )' "$work/c1.log" || fail "not through the relay"
     ;;
 
@@ -308,7 +308,7 @@ turn://alice:sesame@203.0.113.3:3478?transport=${scenario#turn-}" > "$work/turn.
     ports=
     [ $scenario = link-loss ] || ports="port-min=5000 port-max=5000"
     side c1 $ports; side c2 $ports
-    media_flows 5
+    media_flows 20
     ip -n "$tag-c1" link set eth0 down
     await c1 'state disconnected' 20 "loss seen"
     sleep 10
@@ -324,7 +324,7 @@ turn://alice:sesame@203.0.113.3:3478?transport=${scenario#turn-}" > "$work/turn.
     ports=
     [ $scenario = consent ] || ports="port-min=5000 port-max=5000"
     side c1 $ports; side c2 $ports
-    media_flows 5
+    media_flows 20
     in_space c1 nft 'add table ip t; add chain ip t c { type filter hook input priority 0; policy drop; }'
     deaf
     ms=$(when c1 .)
@@ -344,7 +344,7 @@ turn://alice:sesame@203.0.113.3:3478?transport=${scenario#turn-}" > "$work/turn.
   disconnect-timeout)
     two_hosts
     side c1 disconnect-timeout=3; side c2
-    media_flows 5
+    media_flows 20
     ip -n "$tag-c1" link set eth0 down
     await c1 'state disconnected' 25 "loss seen"
     await c1 'error The connection was lost and did not come back within 3 s' 10 "error"
@@ -358,7 +358,7 @@ turn://alice:sesame@203.0.113.3:3478?transport=${scenario#turn-}" > "$work/turn.
     # Both sides restart at once, ten times; media goes on.
     two_hosts
     side c1; side c2
-    media_flows 5
+    media_flows 20
     for i in $(seq 10); do
       kill -USR1 $pid_c1 $pid_c2
       sleep 0.3
@@ -374,7 +374,7 @@ turn://alice:sesame@203.0.113.3:3478?transport=${scenario#turn-}" > "$work/turn.
     # Packets are lost for 4 s, consent outlives it: nothing restarts, media goes on.
     two_hosts
     side c1; side c2
-    media_flows 5
+    media_flows 20
     deaf
     sleep 4
     hearing
@@ -388,7 +388,7 @@ turn://alice:sesame@203.0.113.3:3478?transport=${scenario#turn-}" > "$work/turn.
     # The address is another one from one moment to the next, as after a change of network.
     two_hosts
     side c1; side c2
-    media_flows 5
+    media_flows 20
     ip -n "$tag-c1" addr del 10.1.0.1/24 dev eth0
     ip -n "$tag-c1" addr add 10.1.0.77/24 dev eth0
     await c1 'pair host 10.1.0.77:' 25 "pair with the new address"
@@ -401,7 +401,7 @@ turn://alice:sesame@203.0.113.3:3478?transport=${scenario#turn-}" > "$work/turn.
     two_hosts
     in_space c2 nft 'add table ip t; add chain ip t c { type filter hook input priority 0; }; add rule ip t c meta l4proto udp drop'
     side c1 ice-tcp=true bind-address=10.1.0.1; side c2 ice-tcp=true bind-address=10.1.0.2
-    media_flows 12
+    media_flows 20
     grep -q 'pair .*(tcp)' "$work/c1.log" || fail "not over TCP"
     ;;
 
