@@ -220,7 +220,10 @@ ice_agent_make_pending (IceAgent *agent, gboolean same_credentials)
   agent->addresses = ice_agent_list_addresses ();
   agent->told_gathered = FALSE;
   agent->failed_ticks = 0;
-  agent->pending = ice_link_new (&agent->config.link, agent->context,
+  IceConfig config = agent->config.link; /* borrows what it points to */
+  /* RFC 8445, 6.1.1: against a lite agent the full one controls. libnice takes a role only before it gathers. */
+  config.controlling |= agent->remote.lite;
+  agent->pending = ice_link_new (&config, agent->context,
       own ? own->ufrag : NULL, own ? own->pwd : NULL,
       ice_agent_wants_loopback (agent), &events, agent, &error);
   if (!agent->pending)
@@ -291,7 +294,8 @@ ice_agent_start_restart (IceAgent *agent, const char *why)
   g_mutex_unlock (&agent->lock);
   ice_agent_renew_link (agent);
   ice_clear_source (&agent->answer);
-  if (connected && agent->remote.ufrag[0])
+  /* A lite far end knows its own credentials only: there is nothing new to wait for. */
+  if (connected && agent->remote.ufrag[0] && !agent->remote.lite)
     agent->answer = ice_agent_add_timeout (agent, ANSWER_WAIT, on_answer_wait);
   else if (agent->pending)
     ice_agent_hand_remote (agent, agent->pending);

@@ -443,9 +443,6 @@ ice_link_set_remote (IceLink *link, const IceDescription *remote)
     memcpy (link->remote.pwd, remote->pwd, sizeof link->remote.pwd);
     g_snprintf (link->username, sizeof link->username, "%s:%s", remote->ufrag,
         link->local_ufrag);
-    /* RFC 8445, 6.1.1: against a lite agent the full one controls. */
-    g_object_set (link->nice, "controlling-mode",
-        link->controlling || remote->lite, NULL);
     set_pacing (link, remote);
     nice_agent_set_remote_credentials (
         link->nice, link->stream, remote->ufrag, remote->pwd);
@@ -504,9 +501,7 @@ ice_link_has_remote (IceLink *link)
 gboolean
 ice_link_is_controlling (IceLink *link)
 {
-  gboolean controlling;
-  g_object_get (link->nice, "controlling-mode", &controlling, NULL);
-  return controlling;
+  return link->controlling;
 }
 
 gboolean

@@ -78,7 +78,7 @@ gboolean ice_link_has_remote (IceLink *link);
 /* Whether that is the one with these credentials. */
 gboolean ice_link_has_peer (IceLink *link, const IceDescription *remote);
 
-/* Whether this side nominates: what was asked for, unless the far end is lite or a conflict was settled otherwise. */
+/* Whether this side nominates, unless a conflict was settled otherwise: libnice keeps that to itself. */
 gboolean ice_link_is_controlling (IceLink *link);
 gboolean ice_link_has_loopback (IceLink *link);
 const char *ice_link_ufrag (IceLink *link);

@@ -4,7 +4,10 @@
 #include "ice-side.h"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
+#include <stun/stunagent.h>
+#include <stun/usages/ice.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -301,6 +304,228 @@ GST_START_TEST (many_candidates_are_checked_slowly_however_they_come)
 }
 GST_END_TEST
 
+static gboolean
+passes (Side *from, Side *to)
+{
+  guint have = to->arrived->len;
+  gst_pad_push (from->push, packet (0, 200));
+  return wait_until (to, has_arrived, have + 1);
+}
+
+/* 0: both sides want to control; 1: neither does. RFC 8445, 7.3.1.1 settles it, again at each restart. */
+GST_START_TEST (roles_that_conflict_are_settled)
+{
+  Side a, b;
+  pair_init (&a, &b);
+  g_object_set (a.element, "controlling", __i__ == 0, NULL);
+  g_object_set (b.element, "controlling", __i__ == 0, NULL);
+  pair_connect (&a, &b);
+  fail_unless (passes (&a, &b) && passes (&b, &a));
+  for (guint round = 0; round < 4; round++) {
+    guint pairs_a = a.pairs, pairs_b = b.pairs;
+    g_signal_emit_by_name (round % 2 ? a.element : b.element, "restart");
+    fail_unless (wait_until (&a, has_pairs, pairs_a + 1)
+                     && wait_until (&b, has_pairs, pairs_b + 1),
+        "no connection after restart %u", round);
+    fail_unless (passes (&a, &b) && passes (&b, &a));
+  }
+  side_clear (&a);
+  side_clear (&b);
+}
+GST_END_TEST
+
+GST_START_TEST (both_sides_may_restart_at_once)
+{
+  Side a, b;
+  pair_init (&a, &b);
+  pair_connect (&a, &b);
+  for (guint round = 0; round < 10; round++) {
+    g_autofree char *before_a = description_of (&a);
+    g_autofree char *before_b = description_of (&b);
+    guint pairs_a = a.pairs, pairs_b = b.pairs;
+    g_signal_emit_by_name (a.element, "restart");
+    g_signal_emit_by_name (b.element, "restart");
+    fail_unless (wait_until (&a, has_pairs, pairs_a + 1)
+                     && wait_until (&b, has_pairs, pairs_b + 1),
+        "no connection after restart %u", round);
+    fail_unless (description_changed (&a, before_a)
+                 && description_changed (&b, before_b));
+    fail_unless (passes (&a, &b) && passes (&b, &a));
+  }
+  for (guint i = 0; i < a.states->len; i++)
+    fail_if (g_str_equal (g_ptr_array_index (a.states, i), "disconnected"));
+  side_clear (&a);
+  side_clear (&b);
+}
+GST_END_TEST
+
+/* A lite agent (RFC 8445, 2.5), as hubs are: answers checks to its own user name, and sends packets back. */
+typedef struct
+{
+  int fd;
+  guint port;
+  GThread *thread;
+  gint stop;      /* atomic */
+  gint nominated; /* atomic: checks that did */
+} Lite;
+
+#define LITE_UFRAG "lite"
+#define LITE_PWD "0123456789012345678901"
+
+static bool
+lite_password (StunAgent *agent, StunMessage *message, uint8_t *username,
+    uint16_t username_len, uint8_t **password, size_t *password_len,
+    void *user_data)
+{
+  *password = (uint8_t *) LITE_PWD;
+  *password_len = strlen (LITE_PWD);
+  return username_len > 5 && memcmp (username, LITE_UFRAG ":", 5) == 0;
+}
+
+static gpointer
+run_lite (gpointer user)
+{
+  static const uint16_t known[] = { STUN_ATTRIBUTE_USERNAME,
+    STUN_ATTRIBUTE_MESSAGE_INTEGRITY, STUN_ATTRIBUTE_PRIORITY,
+    STUN_ATTRIBUTE_USE_CANDIDATE, STUN_ATTRIBUTE_ICE_CONTROLLING,
+    STUN_ATTRIBUTE_ICE_CONTROLLED, 0 };
+  Lite *lite = user;
+  StunAgent stun;
+  stun_agent_init (&stun, known, STUN_COMPATIBILITY_RFC5389,
+      STUN_AGENT_USAGE_SHORT_TERM_CREDENTIALS
+          | STUN_AGENT_USAGE_USE_FINGERPRINT);
+  while (!g_atomic_int_get (&lite->stop)) {
+    struct pollfd at = { lite->fd, POLLIN, 0 };
+    struct sockaddr_storage from;
+    socklen_t from_len = sizeof from;
+    uint8_t in[2048] = { 0 }, out[1024];
+    StunMessage request, answer;
+    if (poll (&at, 1, 20) <= 0)
+      continue;
+    ssize_t n = recvfrom (
+        lite->fd, in, sizeof in - 64, 0, (struct sockaddr *) &from, &from_len);
+    if (n > 0 && in[0] >= 4)
+      (void) !sendto (
+          lite->fd, in, (size_t) n, 0, (struct sockaddr *) &from, from_len);
+    if (n <= 0 || in[0] >= 4
+        || stun_agent_validate (
+               &stun, &request, in, (size_t) n, lite_password, NULL)
+               != STUN_VALIDATION_SUCCESS)
+      continue;
+    size_t out_len = sizeof out;
+    bool control = FALSE;
+    if (stun_usage_ice_conncheck_create_reply (&stun, &request, &answer, out,
+            &out_len, &from, from_len, &control, 0,
+            STUN_USAGE_ICE_COMPATIBILITY_RFC5245)
+        != STUN_USAGE_ICE_RETURN_SUCCESS)
+      continue;
+    if (stun_usage_ice_conncheck_use_candidate (&request))
+      g_atomic_int_inc (&lite->nominated);
+    (void) !sendto (
+        lite->fd, out, out_len, 0, (struct sockaddr *) &from, from_len);
+  }
+  return NULL;
+}
+
+static void
+lite_start (Lite *lite)
+{
+  struct sockaddr_in at = { .sin_family = AF_INET,
+    .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
+  socklen_t len = sizeof at;
+  *lite = (Lite){ .fd = socket (AF_INET, SOCK_DGRAM, 0) };
+  fail_unless (bind (lite->fd, (struct sockaddr *) &at, len) == 0
+               && getsockname (lite->fd, (struct sockaddr *) &at, &len) == 0);
+  lite->port = g_ntohs (at.sin_port);
+  lite->thread = g_thread_new ("lite", run_lite, lite);
+}
+
+/* Who faces a lite agent controls, whatever it was told, and does not wait at a restart for an answer that never comes. */
+GST_START_TEST (a_lite_far_end_is_controlled_and_not_waited_for)
+{
+  Side a;
+  Lite lite;
+  lite_start (&lite);
+  side_init (&a, FALSE);
+  g_autofree char *text = g_strdup_printf (
+      "a=ice-lite\na=ice-ufrag:" LITE_UFRAG "\na=ice-pwd:" LITE_PWD
+      "\nm=audio 9 RTP/AVP 0\na=candidate:1 1 UDP 2130706431 127.0.0.1 %u typ host\na=end-of-candidates\n",
+      lite.port);
+  play (&a);
+  g_object_set (a.element, "remote-description", text, NULL);
+  fail_unless (wait_until (&a, is_ready, 0), "no connection");
+  fail_unless (passes (&a, &a));
+  fail_unless (g_atomic_int_get (&lite.nominated) > 0);
+  guint pairs = a.pairs;
+  gint64 start = g_get_monotonic_time ();
+  g_signal_emit_by_name (a.element, "restart");
+  fail_unless (wait_until (&a, has_pairs, pairs + 1), "no restart");
+  gint64 took = (g_get_monotonic_time () - start) / 1000;
+  fail_unless (took < 4000, "%" G_GINT64_FORMAT " ms", took);
+  fail_unless (passes (&a, &a));
+  side_clear (&a);
+  g_atomic_int_set (&lite.stop, TRUE);
+  g_thread_join (lite.thread);
+  close (lite.fd);
+}
+GST_END_TEST
+
+/* Both sockets of the port, the media one and libnice's, have the buffer that was asked for. */
+GST_START_TEST (the_receive_buffer_is_as_large_as_asked_for)
+{
+  const int want = 100000; /* below what every system grants */
+  Side a;
+  guint found = 0;
+  side_init (&a, TRUE);
+  g_object_set (a.element, "receive-buffer-size", want, NULL);
+  play (&a);
+  fail_unless (wait_until (&a, has_descriptions, 1));
+  guint port = port_of (&a);
+  for (int fd = 0; fd < 1024; fd++) {
+    struct sockaddr_in at = { 0 };
+    socklen_t len = sizeof at, n = sizeof (int);
+    int size = 0;
+    if (getsockname (fd, (struct sockaddr *) &at, &len) < 0
+        || at.sin_family != AF_INET || g_ntohs (at.sin_port) != port)
+      continue;
+    fail_unless_equals_int (
+        getsockopt (fd, SOL_SOCKET, SO_RCVBUF, &size, &n), 0);
+    fail_unless_equals_int (size, 2 * want); /* socket(7): doubled */
+    found++;
+  }
+  fail_unless_equals_int (found, 2);
+  side_clear (&a);
+}
+GST_END_TEST
+
+/* A description grows, so its lines come again and again; each counts once. */
+GST_START_TEST (what_is_skipped_is_counted_once)
+{
+  static const char head[] =
+      "a=ice-ufrag:some\na=ice-pwd:0123456789012345678901\na=ice-options:trickle\nm=audio 9 RTP/AVP 0\n";
+  static const char first[] =
+      "a=candidate:1 1 UDP 9 127.0.0.1 9 typ host\na=candidate:nonsense\na=candidate:more\n";
+  static const char second[] =
+      "a=candidate:2 1 UDP 8 127.0.0.1 10 typ host\na=candidate:and more\n";
+  static const char third[] =
+      "a=candidate:3 1 UDP 7 127.0.0.1 11 typ host\na=candidate:and so on\n";
+  g_autofree char *grown = g_strconcat (head, first, second, NULL);
+  g_autofree char *begun = g_strconcat (head, first, NULL);
+  g_autofree char *piece = g_strconcat (head, third, NULL);
+  Side a;
+  side_init (&a, TRUE);
+  play (&a);
+  for (guint i = 0; i < 3; i++)
+    g_object_set (a.element, "remote-description", begun, NULL);
+  for (guint i = 0; i < 3; i++)
+    g_object_set (a.element, "remote-description", grown, NULL);
+  g_object_set (a.element, "remote-description", piece, NULL);
+  fail_unless (stat_reaches (&a, "candidates-skipped", 4),
+      "%" G_GUINT64_FORMAT, stat_of (&a, "candidates-skipped"));
+  side_clear (&a);
+}
+GST_END_TEST
+
 static Suite *
 icelinks_suite (void)
 {
@@ -312,6 +537,11 @@ icelinks_suite (void)
   tcase_add_test (t, a_controlled_side_that_starts_anew_is_nominated_at_once);
   tcase_add_loop_test (
       t, many_candidates_are_checked_slowly_however_they_come, 0, 3);
+  tcase_add_loop_test (t, roles_that_conflict_are_settled, 0, 2);
+  tcase_add_test (t, both_sides_may_restart_at_once);
+  tcase_add_test (t, a_lite_far_end_is_controlled_and_not_waited_for);
+  tcase_add_test (t, the_receive_buffer_is_as_large_as_asked_for);
+  tcase_add_test (t, what_is_skipped_is_counted_once);
   tcase_add_loop_test (t, a_restart_works_with_few_ports, 1, 5);
   return s;
 }
