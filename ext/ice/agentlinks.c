@@ -452,6 +452,13 @@ ice_agent_sync_links (IceAgent *agent)
     sync_pending (agent);
   if (!agent->active || ice_agent_get_state (agent) == ICE_STATE_FAILED)
     return;
+  if (!agent->pending && !agent->active_lost) {
+    /* Servers may answer when a pair without them already works; it need not be the best. */
+    ice_agent_publish (agent, agent->active);
+    ice_agent_complain_about_servers (agent, agent->active);
+    if (ice_agent_get_state (agent) == ICE_STATE_FAILED)
+      return;
+  }
 
   switch (ice_link_state (agent->active)) {
     case ICE_LINK_CONNECTED:

@@ -470,6 +470,61 @@ GST_START_TEST (a_lite_far_end_is_controlled_and_not_waited_for)
 }
 GST_END_TEST
 
+static gboolean
+was_connected (Side *side, guint n)
+{
+  for (guint i = 0; i < side->states->len; i++)
+    if (g_str_equal (g_ptr_array_index (side->states, i), "connected"))
+      return TRUE;
+  return FALSE;
+}
+
+/* A STUN server answers only when the call has come about without it: its candidate is told all the same. */
+GST_START_TEST (candidates_that_come_late_are_told)
+{
+  /* A success response with XOR-MAPPED-ADDRESS 198.51.100.7:4660 (RFC 8489, 14.2). */
+  static const guint8 answer[32] = { 0x01, 0x01, 0x00, 0x0c, [20] = 0x00, 0x20,
+    0x00, 0x08, 0x00, 0x01, 0x12 ^ 0x21, 0x34 ^ 0x12, 198 ^ 0x21, 51 ^ 0x12,
+    100 ^ 0xa4, 7 ^ 0x42 };
+  Side a, b;
+  struct sockaddr_in at = { .sin_family = AF_INET,
+    .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
+  socklen_t len = sizeof at;
+  int fd = socket (AF_INET, SOCK_DGRAM, 0);
+  fail_unless (bind (fd, (struct sockaddr *) &at, len) == 0
+               && getsockname (fd, (struct sockaddr *) &at, &len) == 0);
+  g_autofree char *server =
+      g_strdup_printf ("stun://127.0.0.1:%u", g_ntohs (at.sin_port));
+  pair_init (&a, &b);
+  g_object_set (a.element, "stun-server", server, NULL);
+  play (&a);
+  play (&b);
+  fail_unless (wait_until (&a, was_connected, 0), "no connection");
+  gint64 end = g_get_monotonic_time () + WAIT;
+  gboolean told = FALSE;
+  while (!told && g_get_monotonic_time () < end) {
+    guint8 in[1500], out[sizeof answer];
+    struct pollfd ready = { fd, POLLIN, 0 };
+    g_autofree char *text = description_of (&a);
+    told = strstr (text, " 198.51.100.7 4660 typ srflx") != NULL
+           && strstr (text, "a=end-of-candidates") != NULL;
+    if (poll (&ready, 1, 20) <= 0)
+      continue;
+    len = sizeof at;
+    if (recvfrom (fd, in, sizeof in, 0, (struct sockaddr *) &at, &len) < 20)
+      continue;
+    memcpy (out, answer, sizeof answer);
+    memcpy (out + 4, in + 4, 16); /* cookie and transaction */
+    (void) !sendto (fd, out, sizeof out, 0, (struct sockaddr *) &at, len);
+  }
+  fail_unless (told, "the local description has not grown");
+  fail_unless (passes (&a, &b) && passes (&b, &a));
+  close (fd);
+  side_clear (&a);
+  side_clear (&b);
+}
+GST_END_TEST
+
 /* Both sockets of the port, the media one and libnice's, have the buffer that was asked for. */
 GST_START_TEST (the_receive_buffer_is_as_large_as_asked_for)
 {
@@ -540,6 +595,7 @@ icelinks_suite (void)
   tcase_add_loop_test (t, roles_that_conflict_are_settled, 0, 2);
   tcase_add_test (t, both_sides_may_restart_at_once);
   tcase_add_test (t, a_lite_far_end_is_controlled_and_not_waited_for);
+  tcase_add_test (t, candidates_that_come_late_are_told);
   tcase_add_test (t, the_receive_buffer_is_as_large_as_asked_for);
   tcase_add_test (t, what_is_skipped_is_counted_once);
   tcase_add_loop_test (t, a_restart_works_with_few_ports, 1, 5);
