@@ -112,7 +112,8 @@ look_at_addresses (IceAgent *agent)
   }
 }
 
-/* A link that is not connected yet: other addresses than it gathered, or all of its checks failed. */
+/* A link that is not connected yet: other addresses than it gathered, or all of its checks failed. Or one that is wanted,
+ * because the path is lost or the far end is another one by now, and could not be made. */
 static void
 look_at_pending (IceAgent *agent)
 {
@@ -129,7 +130,9 @@ look_at_pending (IceAgent *agent)
     }
     return;
   }
-  if (!agent->pending && (agent->active && !agent->active_lost))
+  if (!agent->pending && agent->active && !agent->active_lost
+      && (!agent->remote.ufrag[0]
+          || ice_link_has_peer (agent->active, &agent->remote)))
     return;
   if (!others && agent->ticks % RECHECK_TICKS)
     return;

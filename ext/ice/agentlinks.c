@@ -129,12 +129,21 @@ keep_kernel_drops (IceAgent *agent, IceLink *link)
   g_mutex_unlock (&agent->lock);
 }
 
+static gboolean
+has_few_ports (IceAgent *agent)
+{
+  const IceConfig *config = &agent->config.link;
+  return config->port_max != 0
+         && config->port_max - config->port_min + 1 < PORTS_FOR_LINKS;
+}
+
 static void
 on_link_closed (IceLink *link, gpointer user)
 {
   IceAgent *agent = user;
   g_ptr_array_remove (agent->closing, link);
   if (agent->stopping || agent->active || agent->pending
+      || agent->closing->len > 0
       || ice_agent_get_state (agent) == ICE_STATE_FAILED)
     return;
   ice_agent_retry_pending (agent); /* its ports were waited for */
@@ -216,6 +225,9 @@ ice_agent_make_pending (IceAgent *agent, gboolean same_credentials)
     ice_link_describe (agent->pending, own);
   }
   ice_agent_retire (agent, &agent->pending);
+  /* With some of the ports it would have some of the candidates: on_link_closed() goes on when all are free. */
+  if (has_few_ports (agent) && agent->closing->len > 0)
+    return;
   g_free (agent->addresses);
   agent->addresses = ice_agent_list_addresses ();
   agent->told_gathered = FALSE;
@@ -223,9 +235,16 @@ ice_agent_make_pending (IceAgent *agent, gboolean same_credentials)
   IceConfig config = agent->config.link; /* borrows what it points to */
   /* RFC 8445, 6.1.1: against a lite agent the full one controls. libnice takes a role only before it gathers. */
   config.controlling |= agent->remote.lite;
-  agent->pending = ice_link_new (&config, agent->context,
-      own ? own->ufrag : NULL, own ? own->pwd : NULL,
-      ice_agent_wants_loopback (agent), &events, agent, &error);
+  for (;;) {
+    agent->pending = ice_link_new (&config, agent->context,
+        own ? own->ufrag : NULL, own ? own->pwd : NULL,
+        ice_agent_wants_loopback (agent), &events, agent, &error);
+    if (agent->pending || !config.ice_tcp || !config.port_max)
+      break;
+    /* The kernel keeps a TCP port for a minute after its connections, and libnice gathers nothing then: UDP alone. */
+    config.ice_tcp = FALSE;
+    g_clear_error (&error);
+  }
   if (!agent->pending)
     GST_INFO ("no link: %s", error->message);
 }
@@ -251,14 +270,6 @@ ice_agent_retry_pending (IceAgent *agent)
   ice_agent_sync_links (agent);
 }
 
-static gboolean
-has_few_ports (IceAgent *agent)
-{
-  const IceConfig *config = &agent->config.link;
-  return config->port_max != 0
-         && config->port_max - config->port_min + 1 < PORTS_FOR_LINKS;
-}
-
 void
 ice_agent_renew_link (IceAgent *agent)
 {
@@ -268,7 +279,7 @@ ice_agent_renew_link (IceAgent *agent)
     ice_agent_retire (agent, &agent->retiring);
     ice_agent_retire (agent, &agent->active);
   }
-  ice_agent_make_pending (agent, FALSE); /* or on_link_closed() does */
+  ice_agent_make_pending (agent, FALSE);
 }
 
 static gboolean
