@@ -10,7 +10,8 @@
 #define GST_CAT_DEFAULT conclave_ice_debug
 
 #define TICK 1000 /* ms between looks at what nobody tells: addresses, RTT */
-#define CLOSE_WAIT 500 /* ms that stopping waits for TURN servers */
+#define CLOSE_WAIT                                                            \
+  3000 /* ms; links close by themselves in less (link.c), this is in case one does not */
 #define LOST_TICKS                                                            \
   2 /* looks in a row that miss the local address before the path counts as lost */
 #define RECHECK_TICKS                                                         \
@@ -111,7 +112,8 @@ look_at_addresses (IceAgent *agent)
   }
 }
 
-/* A link that is not connected yet: other addresses than it gathered, or all of its checks failed. */
+/* A link that is not connected yet: other addresses than it gathered, or all of its checks failed. Or one that is wanted,
+ * because the path is lost or the far end is another one by now, and could not be made. */
 static void
 look_at_pending (IceAgent *agent)
 {
@@ -128,16 +130,13 @@ look_at_pending (IceAgent *agent)
     }
     return;
   }
-  if (!agent->pending && (agent->active && !agent->active_lost))
+  if (!agent->pending && agent->active && !agent->active_lost
+      && (!agent->remote.ufrag[0]
+          || ice_link_has_peer (agent->active, &agent->remote)))
     return;
   if (!others && agent->ticks % RECHECK_TICKS)
     return;
-  gboolean waits = agent->answer != NULL;
-  ice_agent_make_pending (agent, TRUE);
-  if (agent->pending && !waits)
-    ice_agent_hand_remote (agent, agent->pending);
-  ice_agent_update_sources (agent);
-  ice_agent_sync_links (agent);
+  ice_agent_retry_pending (agent);
 }
 
 static gboolean
@@ -318,7 +317,7 @@ on_close_wait (gpointer user)
   return G_SOURCE_REMOVE;
 }
 
-/* Everything goes, at most CLOSE_WAIT later: a TURN server that is away must not hold up a state change. */
+/* Everything goes, when the TURN servers have answered or their time is up. */
 static void
 close_all (IceAgent *agent)
 {
@@ -329,6 +328,7 @@ close_all (IceAgent *agent)
   ice_clear_source (&agent->tick);
   ice_clear_source (&agent->deadline);
   ice_clear_source (&agent->answer);
+  ice_clear_source (&agent->nomination);
   ice_clear_source (&agent->retirement);
   g_clear_pointer (&agent->probe, ice_probe_free);
   g_clear_pointer (&agent->file, signal_file_free);
@@ -344,6 +344,8 @@ close_all (IceAgent *agent)
   g_source_attach (wait, agent->context);
   while (agent->closing->len > 0 && !late)
     g_main_context_iteration (agent->context, TRUE);
+  if (late)
+    GST_WARNING ("libnice did not close %u agents", agent->closing->len);
   for (guint i = 0; i < agent->closing->len; i++)
     ice_link_abandon (g_ptr_array_index (agent->closing, i));
   g_ptr_array_set_size (agent->closing, 0);

@@ -159,8 +159,11 @@ check_remote (IceAgent *agent)
 {
   IceLink *link = agent->pending ? agent->pending : agent->active;
 
-  if (agent->pending && ice_agent_wants_loopback (agent)
-      && !ice_link_has_loopback (agent->pending)) {
+  if (agent->pending
+      && ((ice_agent_wants_loopback (agent)
+              && !ice_link_has_loopback (agent->pending))
+          || (agent->remote.lite
+              && !ice_link_is_controlling (agent->pending)))) {
     ice_agent_make_pending (agent, TRUE);
     link = agent->pending;
   }
@@ -171,14 +174,39 @@ check_remote (IceAgent *agent)
 }
 
 static void
-apply_description (IceAgent *agent, const IceDescription *d)
+count_skipped (IceAgent *agent, gsize n)
 {
   g_mutex_lock (&agent->lock);
-  agent->stats.candidates_skipped += d->skipped;
+  agent->stats.candidates_skipped += n;
   g_mutex_unlock (&agent->lock);
+}
 
+/* Counts what was skipped in a description of the same far end. It grows, and so comes whole again; or what is new comes
+ * alone. */
+static void
+count_skipped_again (IceAgent *agent, const IceDescription *d)
+{
+  gboolean whole = d->n_candidates == 0;
+
+  for (gsize i = 0; i < d->n_candidates; i++)
+    for (gsize k = 0; k < agent->remote.n_candidates; k++)
+      whole |= ice_candidate_same_target (
+          &d->candidates[i], &agent->remote.candidates[k]);
+  if (!whole) {
+    count_skipped (agent, d->skipped);
+    agent->remote.skipped += d->skipped;
+  } else if (d->skipped > agent->remote.skipped) {
+    count_skipped (agent, d->skipped - agent->remote.skipped);
+    agent->remote.skipped = d->skipped;
+  }
+}
+
+static void
+apply_description (IceAgent *agent, const IceDescription *d)
+{
   if (strcmp (d->ufrag, agent->remote.ufrag) == 0
       && strcmp (d->pwd, agent->remote.pwd) == 0) {
+    count_skipped_again (agent, d);
     for (gsize i = 0; i < d->n_candidates; i++)
       merge_candidate (agent, &d->candidates[i]);
     agent->remote.end_of_candidates |= d->end_of_candidates;
@@ -189,6 +217,7 @@ apply_description (IceAgent *agent, const IceDescription *d)
     GST_INFO ("a description of before came late; left out");
     return;
   }
+  count_skipped (agent, d->skipped);
   remember_seen (agent, d->ufrag);
   agent->remote = *d;
   take_early_candidates (agent);
@@ -198,7 +227,7 @@ apply_description (IceAgent *agent, const IceDescription *d)
     agent->stats.restarts++;
     g_mutex_unlock (&agent->lock);
     GST_INFO ("the far end restarts");
-    ice_agent_make_pending (agent, FALSE);
+    ice_agent_renew_link (agent);
   }
   check_remote (agent);
 }
@@ -243,9 +272,7 @@ ice_agent_take_candidate (IceAgent *agent, const char *text)
     return;
   }
   if (ice_candidate_parse (text, strlen (text), &c) != ICE_PARSE_OK) {
-    g_mutex_lock (&agent->lock);
-    agent->stats.candidates_skipped++;
-    g_mutex_unlock (&agent->lock);
+    count_skipped (agent, 1);
     return;
   }
   if (!agent->remote.ufrag[0]

@@ -136,6 +136,19 @@ udp_path_close (UdpPath *path)
   path->fd = -1;
 }
 
+void
+udp_path_leave_port (UdpPath *path)
+{
+  if (path->fd < 0)
+    return;
+  /* The number stays taken, so that no thread can meet somebody else's file under it. */
+  int nowhere = socket (AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (nowhere < 0)
+    return;
+  (void) dup3 (nowhere, path->fd, O_CLOEXEC);
+  (void) close (nowhere);
+}
+
 /* How many packets from `packets` on one UDP_SEGMENT message can carry: equal sizes, the last may be shorter. */
 static unsigned
 count_segments (const UdpPath *path, const UdpPacket *packets, unsigned n)

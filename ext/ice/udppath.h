@@ -49,6 +49,9 @@ bool udp_path_open (UdpPath *path, int nice_fd, unsigned if_index,
     int buffer_size, uint32_t stun_tag);
 void udp_path_close (UdpPath *path);
 
+/* Frees the port at once, also while other threads use `path`: for them it falls silent, and sending fails. */
+void udp_path_leave_port (UdpPath *path);
+
 /* Asks for a receive buffer of `size`, above the system's limit where we may; gives what the kernel granted. */
 int udp_set_receive_buffer (int fd, int size);
 

@@ -39,6 +39,15 @@ stranger (guint port)
   return fd;
 }
 
+static gboolean
+was_connected (Side *side, guint n)
+{
+  for (guint i = 0; i < side->states->len; i++)
+    if (g_str_equal (g_ptr_array_index (side->states, i), "connected"))
+      return TRUE;
+  return FALSE;
+}
+
 /* A Binding request (RFC 8489) of this user name, with whatever integrity and fingerprint. */
 static gsize
 make_stun (guint8 *out, const char *user, GRand *random)
@@ -189,10 +198,10 @@ GST_START_TEST (ten_thousand_candidates_do_not_keep_a_call_from_coming_about)
         1 + i / 250, i % 250);
   g_object_set (a.element, "remote-description", text->str, NULL);
   play (&a);
-  fail_unless (
-      wait_until (&a, is_ready, 0) || stat_of (&a, "packets-sent") == 0);
+  /* The first hundred are taken, the far end's own among them. Ready comes when all of the others were given up. */
+  fail_unless (wait_until (&a, was_connected, 0), "no connection");
   gst_pad_push (a.push, packet (0, 100));
-  fail_unless (wait_until (&b, has_arrived, 1), "no connection");
+  fail_unless (wait_until (&b, has_arrived, 1), "nothing arrives");
   fail_unless_equals_uint64 (stat_of (&a, "candidates-skipped"), 10001 - 100);
   side_clear (&a);
   side_clear (&b);
