@@ -38,12 +38,6 @@ forget (Side *side)
 }
 
 static gboolean
-has_descriptions (Side *side, guint n)
-{
-  return side->descriptions >= n;
-}
-
-static gboolean
 has_pairs (Side *side, guint n)
 {
   return side->pairs >= n;
