@@ -29,4 +29,5 @@ srtp_derive (const uint8_t *key, size_t key_len, const uint8_t *salt,
         counter, len, out, out);
     sodium_memzero (&aes, sizeof aes);
   }
+  sodium_memzero (counter, sizeof counter);
 }

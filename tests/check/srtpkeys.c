@@ -35,6 +35,10 @@ GST_START_TEST (no_index_is_used_twice_under_a_key)
   fail_unless_equals_int (set_key (next, 2, NULL), SRTP_KEY_REUSED);
   fail_unless_equals_int (set_key (next, 3, NULL), SRTP_OK);
   srtp_session_clear_keys (next);
+  /* A key that no packet was under has no index to repeat. */
+  fail_unless_equals_int (set_key (next, 3, NULL), SRTP_OK);
+  must_send (next, SSRC, 1, wire);
+  srtp_session_clear_keys (next);
   fail_unless_equals_int (set_key (next, 3, NULL), SRTP_KEY_REUSED);
   send_rtp (next, SSRC, 1, wire, &result);
   fail_unless_equals_int (result, SRTP_NO_KEY);
@@ -143,8 +147,6 @@ GST_START_TEST (keys_that_do_not_fit_are_refused)
       SRTP_BAD_KEY); /* the MKI's length is the session's */
   fail_unless_equals_int (rekey (pair.receiver, 1, "cd"), SRTP_KEY_REUSED);
   fail_unless_equals_int (pass (&pair, 1), SRTP_OK);
-  for (guint8 i = 2; i < 20; i++) /* more than it keeps */
-    fail_unless_equals_int (rekey (pair.receiver, i, "cd"), SRTP_OK);
   secret_unref (shorter);
   secret_unref (fits);
   pair_clear (&pair);
