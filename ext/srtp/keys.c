@@ -197,11 +197,16 @@ srtp_session_set_key (
   return SRTP_OK;
 }
 
-/* Whether dropping `key` would cut somebody off: a stream has not left it, and it was used not long ago. */
+/* Whether dropping `key` would cut somebody off: a stream has not left it, and not because it is silent. How long is
+ * silent, where there is no clock, the packets of the others must tell. */
 static bool
 key_in_use (const SrtpSession *session, const SrtpKey *key)
 {
-  if (!key->used || session->good - key->last_use >= SRTP_KEY_LINGER)
+  uint64_t silent = SRTP_KEY_SILENT * (uint64_t) session->n_streams;
+
+  if (silent > SRTP_KEY_LINGER)
+    silent = SRTP_KEY_LINGER;
+  if (!key->used || session->good - key->last_use >= silent)
     return false;
   for (size_t i = 0; i < session->n_streams; i++) {
     const uint32_t *serial = session->streams[i].key_serial;

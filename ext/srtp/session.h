@@ -37,6 +37,8 @@
 #define SRTP_MAX_SSRCS 65536 /* ours: streams a session can be told to keep */
 #define SRTP_KEY_LINGER                                                       \
   4096 /* ours: authentic packets under a new key after which the old one is dropped */
+#define SRTP_KEY_SILENT                                                       \
+  64 /* ours: authentic packets per stream after which a key that had none of them may make room for another */
 #define SRTP_MAX_STRANGERS                                                    \
   64 /* ours: SSRCs without an authentic packet whose failures are told apart, the last ones and those that go on */
 #define SRTP_TELL_INTERVAL                                                    \
@@ -156,9 +158,10 @@ SrtpResult srtp_session_set_key (SrtpSession *session, Secret *key,
  * receiver takes both, and drops the old one SRTP_KEY_LINGER authentic packets after the first under the new one. An
  * SSRC that has moved may not go back. The MKI's length is the session's; with length 0 the receiver tries.
  *
- * A receiver keeps SRTP_MAX_KEYS keys. One more takes the place of the oldest, unless a stream is on that one still and
- * was so within the last SRTP_KEY_LINGER authentic packets: then the result is SRTP_TOO_MANY_KEYS, nothing changed, and
- * the caller waits for the sender to move, or gives it up with srtp_session_set_key(). Other results as there. */
+ * A receiver keeps SRTP_MAX_KEYS keys. One more takes the place of the oldest, unless that is in use: some stream has
+ * not left it, and the last packet under it was not SRTP_KEY_SILENT authentic packets per stream ago (at most
+ * SRTP_KEY_LINGER). Then the result is SRTP_TOO_MANY_KEYS, nothing changed, and the caller waits for the sender to move,
+ * or gives the old keys up with srtp_session_set_key() of the newest. Other results as there. */
 SrtpResult srtp_session_rekey (SrtpSession *session, Secret *key,
     const void *mki, size_t mki_len) SRTP_MUST_USE;
 
