@@ -561,9 +561,11 @@ GST_START_TEST (reading_statistics_does_not_hold_packets_up)
   while (g_atomic_int_get (&p.pushed) == 0)
     g_thread_yield ();
   for (guint i = 0; i < 40; i++) {
+    GstStructure *stats;
     gint before = g_atomic_int_get (&p.pushed);
-    stat_of (h->element, "protected");
+    g_object_get (h->element, "stats", &stats, NULL);
     smooth += g_atomic_int_get (&p.pushed) - before > 4;
+    gst_structure_free (stats);
   }
   g_atomic_int_set (&p.stop, 1);
   g_thread_join (thread);
