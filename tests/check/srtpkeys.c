@@ -252,7 +252,7 @@ GST_START_TEST (indices_begin_anew_under_a_new_key_only)
   gsize len, old_len;
 
   fail_unless_equals_int (pass (&pair, 3), SRTP_OK);
-  len = must_send (pair.sender, SSRC, 5, old); /* never received */
+  len = must_send (pair.sender, SSRC, 1, old); /* never received */
   for (guint i = 0; i < 2; i++)
     fail_unless_equals_int (
         srtp_session_set_index (
@@ -272,14 +272,12 @@ GST_START_TEST (indices_begin_anew_under_a_new_key_only)
   fail_unless_equals_int (pass (&pair, 2), SRTP_OK);
   fail_unless (srtp_session_get_index (pair.receiver, SSRC, &index));
   fail_unless_equals_uint64 (index, 2);
+  result = receive_rtp (pair.receiver, old, len);
+  fail_if (result == SRTP_OK, "a packet of the old key's beginning is taken");
   fail_unless_equals_int (receive_rtp (pair.receiver, anew, len), SRTP_OK);
   fail_unless_equals_int (
       receive_rtp (pair.receiver, anew, len), SRTP_REPLAYED);
-  for (guint i = 0; i < 2; i++) {
-    result = receive_rtp (pair.receiver, old, len);
-    fail_if (
-        result == SRTP_OK, "a packet of the old key's beginning is taken");
-  }
+  fail_if (receive_rtp (pair.receiver, old, len) == SRTP_OK);
   fail_unless_equals_int (pass (&pair, 6), SRTP_OK);
   send_rtp (pair.sender, SSRC, 2, wire, &result);
   fail_unless_equals_int (result, SRTP_REPLAYED);
