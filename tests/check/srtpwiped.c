@@ -127,6 +127,41 @@ GST_START_TEST (nothing_of_a_key_stays_in_a_session_that_lost_it)
 }
 GST_END_TEST;
 
+typedef struct
+{
+  guint8 *key, *salt, *out; /* guarded */
+  gsize key_len;
+} Derivation;
+
+static void
+derive_step (gpointer data)
+{
+  Derivation *d = data;
+  srtp_derive (d->key, d->key_len, d->salt, SRTP_LABEL_RTCP_SALT, d->out, 14);
+}
+
+GST_START_TEST (derivation_leaves_nothing_on_the_stack)
+{
+  Derivation d = { sodium_malloc (32), sodium_malloc (14), sodium_malloc (14),
+    __i__ ? 32 : 16 };
+
+  randombytes_buf (d.key, 32);
+  randombytes_buf (d.salt, 14);
+  Needle key = needle_from_bytes (d.key, d.key_len);
+  d.salt[7] ^= SRTP_LABEL_RTCP_SALT;
+  Needle counter = needle_from_bytes (d.salt, 14);
+  d.salt[7] ^= SRTP_LABEL_RTCP_SALT;
+  aside (derive_step, &d);
+  Needle out = needle_from_bytes (d.out, 14);
+  must_be_gone ("master salt with a label", &counter);
+  must_be_in_one_place ("derived salt", &out);
+  must_be_in_one_place ("master key", &key);
+  sodium_free (d.key);
+  sodium_free (d.salt);
+  sodium_free (d.out);
+}
+GST_END_TEST;
+
 static Suite *
 srtpwiped_suite (void)
 {
@@ -135,6 +170,7 @@ srtpwiped_suite (void)
 
   suite_add_tcase (suite, tc);
   tcase_set_timeout (tc, 180);
+  tcase_add_loop_test (tc, derivation_leaves_nothing_on_the_stack, 0, 2);
   tcase_add_loop_test (
       tc, nothing_of_a_key_stays_in_a_session_that_lost_it, 0, 2);
   return suite;
