@@ -202,19 +202,20 @@ srtp_session_set_key (
 static bool
 key_in_use (const SrtpSession *session, const SrtpKey *key)
 {
-  uint64_t silent = SRTP_KEY_SILENT * (uint64_t) session->n_streams;
+  uint64_t active = 0, silent;
+  bool left = true;
 
+  for (size_t i = 0; i < session->n_streams; i++) {
+    const SrtpStream *stream = &session->streams[i];
+    const uint32_t *serial = stream->key_serial;
+    left &= (serial[RTP] > serial[RTCP] ? serial[RTP] : serial[RTCP])
+            != key->serial;
+    active += stream->alive == session->newest;
+  }
+  silent = SRTP_KEY_SILENT * (active > 0 ? active : session->n_streams);
   if (silent > SRTP_KEY_LINGER)
     silent = SRTP_KEY_LINGER;
-  if (!key->used || session->good - key->last_use >= silent)
-    return false;
-  for (size_t i = 0; i < session->n_streams; i++) {
-    const uint32_t *serial = session->streams[i].key_serial;
-    if ((serial[RTP] > serial[RTCP] ? serial[RTP] : serial[RTCP])
-        == key->serial)
-      return true;
-  }
-  return false;
+  return key->used && !left && session->good - key->last_use < silent;
 }
 
 /* Where a receiver's next key goes: a free slot, or that of the oldest key if it is done. NULL if it is not. */

@@ -38,7 +38,7 @@
 #define SRTP_KEY_LINGER                                                       \
   4096 /* ours: authentic packets under a new key after which the old one is dropped */
 #define SRTP_KEY_SILENT                                                       \
-  64 /* ours: authentic packets per stream after which a key that had none of them may make room for another */
+  64 /* ours: authentic packets per active stream after which a key that had none of them may make room for another */
 #define SRTP_MAX_STRANGERS                                                    \
   64 /* ours: SSRCs without an authentic packet whose failures are told apart, the last ones and those that go on */
 #define SRTP_TELL_INTERVAL                                                    \
@@ -159,7 +159,7 @@ SrtpResult srtp_session_set_key (SrtpSession *session, Secret *key,
  * SSRC that has moved may not go back. The MKI's length is the session's; with length 0 the receiver tries.
  *
  * A receiver keeps SRTP_MAX_KEYS keys. One more takes the place of the oldest, unless that is in use: some stream has
- * not left it, and the last packet under it was not SRTP_KEY_SILENT authentic packets per stream ago (at most
+ * not left it, and the last packet under it was not SRTP_KEY_SILENT authentic packets per active stream ago (at most
  * SRTP_KEY_LINGER). Then the result is SRTP_TOO_MANY_KEYS, nothing changed, and the caller waits for the sender to move,
  * or gives the old keys up with srtp_session_set_key() of the newest. Other results as there. */
 SrtpResult srtp_session_rekey (SrtpSession *session, Secret *key,

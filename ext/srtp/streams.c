@@ -168,21 +168,20 @@ remember_former (SrtpSession *session, const SrtpStream *stream)
       session, &session->former_table, stream->ssrc, session->former_next);
 }
 
-/* An SSRC that is back goes on where it stood: RFC 3711, 3.3.1 and 3.4 want it so over a change of keys. */
-static void
-recall_former (SrtpSession *session, SrtpStream *stream)
+/* Where an SSRC that is back goes on: RFC 3711, 3.3.1 and 3.4 want it so over a change of keys. */
+static SrtpStanding
+take_former (SrtpSession *session, uint32_t ssrc)
 {
-  ptrdiff_t number =
-      table_find (session, &session->former_table, stream->ssrc);
+  ptrdiff_t number = table_find (session, &session->former_table, ssrc);
   if (number < 0)
-    return;
+    return (SrtpStanding){ 0 };
   SrtpFormer *former = &session->formers[number];
-  stream->at = former->at;
-  if (stream->at.knowledge == STREAM_SEEN)
-    stream->at.knowledge = STREAM_INDEX_TOLD;
-  stream->driven = 0xff;
   former->used = false;
-  table_remove (session, &session->former_table, stream->ssrc);
+  table_remove (session, &session->former_table, ssrc);
+  SrtpStanding at = former->at;
+  if (at.knowledge == STREAM_SEEN)
+    at.knowledge = STREAM_INDEX_TOLD;
+  return at;
 }
 
 /* The stream that may be given up, or NULL. A receiver's: all keys of its packets are gone, so nobody can replay them. A
@@ -300,32 +299,37 @@ SrtpResult
 stream_make (SrtpSession *session, uint32_t ssrc, SrtpStream **out)
 {
   ReplayWindow *seen = replay_window_new (session->window);
-  SrtpStream *stream;
+  SrtpStream *finished = NULL;
+  SrtpResult result = SRTP_OK;
 
-  if (!seen)
-    return SRTP_FAILED;
   if (session->n_streams >= session->config.max_ssrcs) {
-    stream = find_finished (session);
-    if (!stream) {
-      replay_window_free (seen);
-      return SRTP_TOO_MANY_SSRCS;
-    }
-    give_up (session, stream);
-  } else {
-    if (session->n_streams == session->room && !grow (session)) {
-      replay_window_free (seen);
-      return SRTP_FAILED;
-    }
-    stream = &session->streams[session->n_streams++];
+    finished = find_finished (session);
+    if (!finished)
+      result = SRTP_TOO_MANY_SSRCS;
+  } else if (session->n_streams == session->room && !grow (session)) {
+    result = SRTP_FAILED;
+  }
+  if (!seen)
+    result = SRTP_FAILED;
+  if (result != SRTP_OK) {
+    replay_window_free (seen);
+    return result;
   }
 
-  *stream = (SrtpStream){
-    .ssrc = ssrc, .window = session->window, .seen = { seen, NULL }
-  };
+  /* Before another one is remembered in its place. */
+  SrtpStanding at = take_former (session, ssrc);
+  if (finished)
+    give_up (session, finished);
+  SrtpStream *stream =
+      finished ? finished : &session->streams[session->n_streams++];
+  *stream = (SrtpStream){ .ssrc = ssrc,
+    .at = at,
+    .driven = at.knowledge == STREAM_FRESH ? 0 : 0xff,
+    .window = session->window,
+    .seen = { seen, NULL } };
   list_append (session, stream);
   table_add (session, &session->stream_table, ssrc,
       (size_t) (stream - session->streams));
-  recall_former (session, stream);
   take_over_stranger (session, stream);
   *out = stream;
   return SRTP_OK;

@@ -74,6 +74,6 @@ typedef enum
 } SrtpLabel;
 
 /* RFC 3711, 4.3.3: AES-CM as pseudo-random function, key derivation rate 0. `key` has 16 or 32 bytes (RFC 6188), `salt`
- * 14: RFC 7714, 11 pads GCM's 12 with two zeros. */
+ * 14: RFC 7714, 11 pads GCM's 12 with two zeros. `len` is at most 4096. */
 void srtp_derive (const uint8_t *key, size_t key_len, const uint8_t *salt,
     SrtpLabel label, uint8_t *out, size_t len);
