@@ -387,6 +387,13 @@ own_keys_prove (OwnKeys *keys, guint32 ssrc)
   own_place (keys, own);
 }
 
+gboolean
+own_keys_is_kept (OwnKeys *keys, guint32 ssrc)
+{
+  Own *own = own_find (keys, ssrc);
+  return own && own->kept;
+}
+
 /* True when the entry may go: nothing of it has to be remembered. */
 static gboolean
 own_retire (OwnKeys *keys, Own *own)

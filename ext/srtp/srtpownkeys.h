@@ -78,6 +78,9 @@ gboolean own_keys_tell (
 /* A packet of this SSRC was authentic. */
 void own_keys_prove (OwnKeys *keys, guint32 ssrc);
 
+/* Whether one was, or the application named the SSRC: it is nobody's invention. */
+gboolean own_keys_is_kept (OwnKeys *keys, guint32 ssrc);
+
 /* Takes the key of one SSRC, or those of all, away. The application is asked anew. */
 void own_keys_remove (OwnKeys *keys, guint32 ssrc);
 void own_keys_retire (OwnKeys *keys);

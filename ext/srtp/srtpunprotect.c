@@ -75,7 +75,7 @@ GST_ELEMENT_REGISTER_DEFINE (srtpunprotect, "srtpunprotect", GST_RANK_NONE,
 enum
 {
   PROP_0,
-  PROP_ERROR_AFTER = 100 /* those before are the parent class's own */
+  PROP_ERROR_AFTER
 };
 
 enum
@@ -147,23 +147,19 @@ may_ask (ConclaveSrtpUnprotect *self)
       self, signals[SIGNAL_REQUEST_KEY], 0, FALSE);
 }
 
-/* Lock held. */
+/* Lock held. `key` is NULL for an empty one. */
 static void
-take_answer (Batch *batch, guint32 ssrc, GBytes *bytes)
+take_answer (Batch *batch, guint32 ssrc, const SrtpConfig *config, Secret *key)
 {
   ConclaveSrtpUnprotect *self = batch->self;
   ConclaveSrtpBase *base = &self->parent;
-  SrtpConfig config = srtp_base_config (base);
-  gsize len = 0;
-  gconstpointer data = g_bytes_get_data (bytes, &len);
-  g_autoptr (Secret) key = data ? secret_copy (data, len) : NULL;
 
   SrtpResult result = srtp_base_give_own_key (
-      base, ssrc, &config, key, base->mki, FALSE, FALSE);
+      base, ssrc, config, key, base->mki, FALSE, FALSE);
   if (result != SRTP_OK && !batch->bad_answer
       && self->answers_refused++ < MAX_TOLD) {
     batch->bad_answer_ssrc = ssrc;
-    srtp_set_key_error (&batch->bad_answer, result, &config,
+    srtp_set_key_error (&batch->bad_answer, result, config,
         "The key that \"request-key\" gave");
   }
 }
@@ -173,17 +169,22 @@ static void
 ask_for_key (Batch *batch, guint32 ssrc, guint max)
 {
   ConclaveSrtpBase *base = &batch->self->parent;
-  g_autoptr (GBytes) key = NULL;
+  g_autoptr (GBytes) bytes = NULL;
+  g_autoptr (Secret) key = NULL;
 
   guint question = own_keys_begin (base->own, ssrc, max);
   if (question == 0)
     return;
   g_mutex_unlock (&base->lock);
-  g_signal_emit (base, signals[SIGNAL_REQUEST_KEY], 0, ssrc, &key);
+  g_signal_emit (base, signals[SIGNAL_REQUEST_KEY], 0, ssrc, &bytes);
+  SrtpConfig config = srtp_base_config (base);
+  if (bytes && g_bytes_get_size (bytes) > 0)
+    key =
+        secret_copy (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes));
   g_mutex_lock (&base->lock);
   /* Or the keys were cleared, or set for all, meanwhile. */
-  if (own_keys_end (base->own, ssrc, question) && key)
-    take_answer (batch, ssrc, key);
+  if (own_keys_end (base->own, ssrc, question) && bytes)
+    take_answer (batch, ssrc, &config, key);
 }
 
 /* The session for this packet, after the application was asked for its key where that may help. Lock held, but for the
@@ -247,7 +248,8 @@ note_first_failure (Batch *batch, const SrtpSession *session,
 {
   ConclaveSrtpUnprotect *self = batch->self;
 
-  if (session != self->parent.session) {
+  if (session != self->parent.session
+      && !own_keys_is_kept (self->parent.own, info->ssrc)) {
     if (self->own_tellable == 0)
       return;
     self->own_tellable--;

@@ -292,6 +292,29 @@ GST_START_TEST (a_key_that_is_taken_away_is_gone)
 }
 GST_END_TEST;
 
+/* The key for all, too, comes back with what it knows. */
+GST_START_TEST (a_cleared_key_that_is_set_again_accepts_no_replay)
+{
+  GstHarness *h = unprotect_harness (1);
+  srtp_t sender = raw_of (SRTP_SEND, 1);
+  g_autoptr (GBytes) key = key_bytes (1);
+  GstBuffer *old = srtp_buffer (sender, 65535);
+  gboolean ok;
+
+  fail_unless (passes (h, gst_buffer_ref (old)));
+  fail_unless (passes (h, srtp_buffer (sender, 0))); /* ROC 1 */
+  g_signal_emit_by_name (h->element, "clear-keys");
+  fail_if (passes (h, srtp_buffer (sender, 1)));
+  g_signal_emit_by_name (h->element, "set-key", key, NULL, &ok);
+  fail_unless (ok);
+  fail_if (passes (h, old));
+  fail_unless (passes (h, srtp_buffer (sender, 2)));
+  check_sum (h->element, 5);
+  srtp_dealloc (sender);
+  gst_harness_teardown (h);
+}
+GST_END_TEST;
+
 /* A ROC that is told before there is a key, and before set-key. */
 GST_START_TEST (a_told_roc_waits_for_the_key)
 {
@@ -652,6 +675,7 @@ srtpelementkeys_suite (void)
       (int) G_N_ELEMENTS (changes));
   tcase_add_test (tc, a_key_file_is_read_at_each_start);
   tcase_add_loop_test (tc, a_key_that_is_taken_away_is_gone, 0, 3);
+  tcase_add_test (tc, a_cleared_key_that_is_set_again_accepts_no_replay);
   tcase_add_test (tc, a_told_roc_waits_for_the_key);
   tcase_add_loop_test (tc, a_wrong_or_missing_mki_is_told_once_per_ssrc, 0,
       (int) G_N_ELEMENTS (mkis));
