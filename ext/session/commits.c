@@ -183,6 +183,7 @@ stage (Session *session, const Plan *plan, MlsStaged **out)
     .n_remove = plan->n_removes,
     .path = plan->new_policy || plan->n_removes > 0,
     .handshake = { .padding = LIMIT_PADDING_COMMIT } };
+  MlsSlice content;
   Policy policy;
   bool removed_somebody;
 
@@ -191,7 +192,8 @@ stage (Session *session, const Plan *plan, MlsStaged **out)
       mls_buffer_free (&extensions);
       return false;
     }
-    request.extensions = &(const MlsSlice){ extensions.data, extensions.len };
+    content = mls_buffer_slice (&extensions);
+    request.extensions = &content;
   }
   MlsResult result = mls_group_commit (session->group, &request, out);
   mls_buffer_free (&extensions);

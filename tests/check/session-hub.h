@@ -34,6 +34,7 @@ typedef struct
   guint64 credits, used; /* as an admin */
   guint64 sent;          /* the last frame it was given */
   WireMessage knock;     /* that waits for an admin */
+  guint64 welcome;       /* owed: of this commit */
   GQueue waiting;        /* texts for a place without a connection */
 } HubPlace;
 
@@ -305,11 +306,24 @@ hub_knock (World *w, HubPlace *place, const WireMessage *m)
 }
 
 static inline void
+hub_welcome (World *w, HubPlace *place)
+{
+  gint64 seq = (gint64) place->welcome;
+  GBytes *welcome = g_hash_table_lookup (w->hub.welcomes, &seq);
+
+  if (!welcome || place->welcome == 0 || place->client < 0)
+    return;
+  HubFrame frame = { place->welcome, WIRE_WELCOME, welcome };
+  place->welcome = 0;
+  hub_give (w, place, &frame);
+}
+
+static inline void
 hub_admitted (World *w, HubPlace *place, const WireMessage *m)
 {
   WireMessage answer = { .type = WIRE_ADMITTED, .peer = place->peer };
   gint64 seq = (gint64) m->admitted.seq;
-  GBytes *welcome = g_hash_table_lookup (w->hub.welcomes, &seq);
+  gpointer welcome = g_hash_table_lookup (w->hub.welcomes, &seq);
 
   place->member = TRUE;
   place->knocking = FALSE;
@@ -319,10 +333,8 @@ hub_admitted (World *w, HubPlace *place, const WireMessage *m)
   hub_send (w, place, &answer);
   if (w->hub.have_reopened)
     hub_send (w, place, &w->hub.reopened);
-  if (welcome && place->client >= 0) {
-    HubFrame frame = { m->admitted.seq, WIRE_WELCOME, welcome };
-    hub_give (w, place, &frame);
-  }
+  place->welcome = welcome ? m->admitted.seq : 0;
+  hub_welcome (w, place);
 }
 
 static inline void
@@ -350,6 +362,7 @@ hub_return (World *w, HubPlace *fresh, const WireMessage *m)
           w->clients[place->client].session, false, text, strlen (text));
       g_free (text);
     }
+    hub_welcome (w, place);
     return;
   }
   hub_error_to (w, fresh, WIRE_CODE_UNKNOWN_PLACE);
