@@ -236,7 +236,8 @@ send_candidate (Session *session)
 {
   MlsSlice message = mls_staged_message (session->candidate);
 
-  session->candidate_sent = MAX (session->mono, 1);
+  if (session->candidate_sent == 0)
+    session->candidate_sent = MAX (session->mono, 1);
   out_frame (session, WIRE_COMMIT, 0, message.data, message.len);
 }
 
@@ -406,8 +407,10 @@ commits_cleanup (Session *session)
 }
 
 void
-commits_resend (Session *session)
+commits_resend (Session *session, uint64_t away)
 {
+  if (session->candidate_sent != 0)
+    session->candidate_sent += away;
   if (session->candidate)
     send_candidate (session);
 }

@@ -255,6 +255,8 @@ typedef struct
 {
   HubStage stage;
   uint64_t connect_at, backoff;
+  uint64_t
+      away_since; /* the connection was lost; 0 once it is back and what was unsaid is said */
   uint8_t spki_hash[LIMIT_SPKI_HASH];
   uint8_t challenge[LIMIT_CHALLENGE];
   bool
@@ -339,6 +341,7 @@ struct Session
   uint64_t n;
   GQueue own; /* OwnMessage, oldest first */
   uint64_t heartbeat_at;
+  uint64_t resend_at; /* while undelivered: say it all again */
   uint64_t
       stale_base; /* mono from which silence is counted when no heartbeat was good */
   bool stale, silenced, undelivered;
@@ -494,7 +497,7 @@ uint64_t commits_deadline (const Session *session);
 void commits_drop_candidate (Session *session);
 void commits_won (
     Session *session); /* before the merge: the candidate is taken */
-void commits_resend (Session *session);
+void commits_resend (Session *session, uint64_t away);
 void commits_cleanup (
     Session *session); /* after a merge: what is no longer to be done */
 void commits_clear (Session *session);
@@ -559,7 +562,7 @@ void talk_content (
 bool talk_returned (Session *session, MlsSlice message);
 void talk_merged (
     Session *session); /* a new epoch: says again what has not come back */
-void talk_resend (Session *session);
+void talk_resend (Session *session, uint64_t away);
 void talk_clear (Session *session);
 void talk_announce (
     Session *session); /* present and our tracks, in a group we came into */

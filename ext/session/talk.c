@@ -36,7 +36,8 @@ protect (Session *session, const Message *message, Blob *out)
 static void
 send_own (Session *session, OwnMessage *own)
 {
-  own->sent = MAX (session->mono, 1);
+  if (own->sent == 0)
+    own->sent = MAX (session->mono, 1);
   out_frame (session, WIRE_APPLICATION, 0, own->bytes.data, own->bytes.len);
 }
 
@@ -118,20 +119,22 @@ talk_merged (Session *session)
       free_own (own);
       continue;
     }
-    uint64_t first = own->sent;
     if (hub_is_member (session))
       send_own (session, own);
-    /* What a hub suppresses must not look new with each commit. */
-    if (first != 0)
-      own->sent = first;
   }
 }
 
+/* What a hub suppresses must not look new each time it is said again: only `away`, the time without a connection, does not
+ * count. */
 void
-talk_resend (Session *session)
+talk_resend (Session *session, uint64_t away)
 {
-  for (GList *l = session->own.head; l; l = l->next)
-    send_own (session, l->data);
+  for (GList *l = session->own.head; l; l = l->next) {
+    OwnMessage *own = l->data;
+    if (own->sent != 0)
+      own->sent += away;
+    send_own (session, own);
+  }
 }
 
 void
