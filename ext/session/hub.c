@@ -395,6 +395,8 @@ hub_attached (Session *session, const WireMessage *m)
     hub->seq = MIN (hub->seq, m->admitted.seq);
   order_resend (session, !same_room);
   talk_announce (session);
+  if (admin_is (session))
+    hub->attend_at = session->mono + ATTEND_RETRY_MS;
 }
 
 void
@@ -431,15 +433,28 @@ refused_as_admin (Session *session, WireCode code)
 
   hub->asking = ASKING_NOTHING;
   hub->attend_tries++;
+  if (!session->group && session->knock.stage != KNOCK_NONE)
+    return; /* we have left the group meanwhile, and knock */
   if (!session->group && hub->attend_tries >= OPEN_TRIES) {
     session_finish (session, SESSION_DENIED, code, 0);
     return;
   }
+  /* The hub knows us as nobody, as after it lost its memory and somebody else opened: then we are a member like others. */
+  if (session->group && hub->stage == HUB_GUEST && !hub->attaching
+      && hub->attend_tries >= OPEN_TRIES) {
+    hub->attend_tries = 0;
+    begin_attach (session);
+    return;
+  }
   /* The other way at once, then after a while: the owner may not have named us yet. */
-  hub->attend_at =
-      session->mono + (hub->attend_tries % 2 == 1 ? 0 : ATTEND_RETRY_MS);
-  if (hub->attend_at <= session->mono)
+  if (hub->attend_tries % 2 == 1) {
     hub_attend (session);
+    return;
+  }
+  hub->attend_at =
+      session->mono
+      + MIN ((uint64_t) ATTEND_RETRY_MS << MIN (hub->attend_tries / 2, 6),
+          LIMIT_CONNECT_MAX_MS);
 }
 
 /* The hub says that nobody is there, or that a person is being asked. */
