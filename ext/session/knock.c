@@ -195,11 +195,13 @@ check_reply (Session *session, const WireMessage *m)
   /* With the password alone, whoever knows it may be the host: host-verified says so. */
   if (!SESSION_CHECK (REPLY_CHAIN, knock->verified || !session->pinned))
     return false;
+  /* Only into that group; but the owner itself may have opened a newer one since, and signs its name here. */
   return SESSION_CHECK (
       REPLY_GROUP, !session->reopening
                        || memcmp (reply->group_id, session->reopened_group,
                               DOOR_GROUP_ID_LEN)
-                              == 0);
+                              == 0
+                       || policy_is_owner (&session->policy, reply->host_key));
 }
 
 static bool
