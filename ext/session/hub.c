@@ -63,7 +63,7 @@ adopt_place (Session *session)
   hub->stage = HUB_GUEST;
   /* The hub gave our SSRCs to the place that is gone. */
   if (moved && session->group)
-    keys_drop_member (session, identity_public_key (session->identity));
+    keys_drop_member (session, self_key (session));
   host_drop_guests (session);
 }
 
@@ -93,8 +93,7 @@ may_open (const Session *session)
 {
   return session->owner
          && (!session->was_member
-             || policy_is_owner (
-                 &session->policy, identity_public_key (session->identity)));
+             || policy_is_owner (&session->policy, self_key (session)));
 }
 
 /* On a place that the hub knows nothing about: says what we are. */
@@ -183,7 +182,7 @@ hub_attend (Session *session)
 {
   Hub *hub = &session->hub;
   WireMessage m = { 0 };
-  const uint8_t *key = identity_public_key (session->identity);
+  const uint8_t *key = self_key (session);
   bool is_owner = session->group ? policy_is_owner (&session->policy, key)
                                  : session->owner;
 
@@ -208,7 +207,7 @@ hub_tell_admins (Session *session)
   WireMessage m = { .type = WIRE_ADMINS };
   uint8_t keys[LIMIT_ADMINS + 1][IDENTITY_KEY_LEN];
   const Policy *policy = &session->policy;
-  const uint8_t *own = identity_public_key (session->identity);
+  const uint8_t *own = self_key (session);
 
   if (!session->group || !session->hub.is_owner)
     return;
@@ -269,8 +268,7 @@ hub_open_group (Session *session)
 
   knock_clear (session);
   g_strlcpy (policy.meeting, session->link.meeting, sizeof policy.meeting);
-  memcpy (
-      policy.owner, identity_public_key (session->identity), IDENTITY_KEY_LEN);
+  memcpy (policy.owner, self_key (session), IDENTITY_KEY_LEN);
   policy.opened = MAX (session->wall, session->record_opened + 1);
   randombytes_buf (group_id, sizeof group_id);
   MlsResult result = MLS_NO_MEMORY;
@@ -284,8 +282,7 @@ hub_open_group (Session *session)
   }
   session->record_opened = policy.opened;
   session->have_host = session->host_verified = true;
-  identity_fingerprint (
-      identity_public_key (session->identity), session->host);
+  identity_fingerprint (self_key (session), session->host);
   order_take_group (session, group, &policy);
   hub_tell_admins (session);
   announce_reopened (session);
@@ -402,7 +399,7 @@ hub_attached (Session *session, const WireMessage *m)
 void
 hub_reopened (Session *session, const WireMessage *m)
 {
-  const uint8_t *own = identity_public_key (session->identity);
+  const uint8_t *own = self_key (session);
 
   if (!session->was_member || policy_is_owner (&session->policy, own)) {
     session->stats.unexpected++;

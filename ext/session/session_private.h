@@ -372,6 +372,12 @@ struct Session
   Blob record_content;         /* what was last given out, unsealed */
 };
 
+static inline const uint8_t *
+self_key (const Session *session)
+{
+  return identity_public_key (session->identity);
+}
+
 /* ---- outputs.c ---- */
 
 void out_connect (Session *session);
