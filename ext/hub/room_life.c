@@ -103,12 +103,12 @@ void
 room_drop (Room *room, WireCode code, bool strangers)
 {
   room->dropping = true;
-  while (room->members.head)
-    place_end (room->members.head->data, code, false);
   while (strangers && room->sources.head) {
     Turn *turn = room->sources.head->data;
     place_end (turn->strangers.head->data, code, false);
   }
+  while (room->members.head)
+    place_end (room->members.head->data, code, false);
   if (room->opened)
     room_disown (room);
   room->dropping = false;
