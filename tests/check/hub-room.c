@@ -294,7 +294,8 @@ GST_START_TEST (a_silent_admin_or_joiner_does_not_keep_a_run_for_ever)
 {
   Client *host = open_meeting (rig, owner, 16);
   Client *a = arrive (rig), *b = arrive (rig), *c = arrive (rig);
-  say_knock (rig, a);   /* never answered */
+  say_knock (rig, a); /* never answered */
+  expect (host, WIRE_KNOCK);
   prove (rig, host, b); /* nothing after the proof */
   say_knock (rig, c);
   say_reply (rig, host, c->peer); /* never proven */
