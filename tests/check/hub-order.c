@@ -255,6 +255,7 @@ GST_END_TEST;
 
 GST_START_TEST (what_all_have_acknowledged_goes_early)
 {
+  rig_wait (rig, HUB_LOG_MS); /* in its first minute a room keeps all */
   Client *member = member_of ();
   send_mls (rig, host, WIRE_APPLICATION, 0, "one");
   forget_inbox (host);
@@ -283,13 +284,11 @@ GST_START_TEST (a_member_that_comes_back_too_late_for_the_log_must_knock)
   fail_unless (hub_usage (rig->hub).log_bytes <= HUB_LOG_BYTES);
   fail_unless (hub_stats (rig->hub).log_crowded > 0);
   come_back (rig, member, missed);
+  expect_returned (member);
   expect_error (member, WIRE_CODE_TOO_LATE);
   expect_nothing (host); /* its leaf is not to be removed now */
-  /* The connection has the new place, and what was the old one's is told if that goes too. */
-  uint64_t old_peer = member->peer;
-  hang_up (rig, member);
-  rig_wait (rig, LIMIT_PLACE_MS);
-  fail_unless_equals_uint64 (expect (host, WIRE_GONE)->peer, old_peer);
+  host->seq += 12;
+  let_in (rig, host, member);
 }
 GST_END_TEST;
 

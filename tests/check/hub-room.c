@@ -520,26 +520,131 @@ GST_START_TEST (an_admin_that_was_away_hears_of_who_went_meanwhile)
 }
 GST_END_TEST;
 
-GST_START_TEST (a_member_that_knocks_again_is_no_member_until_it_is_admitted)
+GST_START_TEST (a_member_that_knocks_comes_in_anew_and_keeps_its_transport)
 {
   Client *host = open_meeting (rig, owner, 16), *member = arrive (rig);
   let_in (rig, host, member);
   rig_events (rig, HUB_EVENT_ADMITTED, 0);
   prove (rig, host, member);
-  expect_nothing (
-      host); /* no `gone`: its leaf is to be replaced, not removed */
-  fail_unless_equals_int (rig_events (rig, HUB_EVENT_GONE, 0), 1);
-  send_mls (rig, host, WIRE_APPLICATION, 0, "secret");
-  expect_frame (host, WIRE_APPLICATION, host->seq + 1, "secret");
-  expect_nothing (member);
-  send_mls (rig, member, WIRE_APPLICATION, 0, "me too");
-  expect_error (member, WIRE_CODE_NOT_MEMBER);
+  send_mls (rig, host, WIRE_APPLICATION, 0, "one");
+  expect_frame (host, WIRE_APPLICATION, host->seq + 1, "one");
+  expect_frame (member, WIRE_APPLICATION, host->seq, "one");
   uint64_t seq = commit (rig, host, "remove and add", "welcome");
+  expect_frame (member, WIRE_COMMIT, seq, "remove and add");
+  send_mls (rig, host, WIRE_APPLICATION, 0, "two");
+  expect_frame (member, WIRE_APPLICATION, seq + 1, "two");
   say_admit (rig, host, member->peer);
   say_admitted (rig, host, member->peer, seq);
   expect (member, WIRE_ADMIT);
   expect_admitted (member, seq, "welcome");
-  fail_unless_equals_int (rig_events (rig, HUB_EVENT_ADMITTED, 0), 1);
+  expect_frame (member, WIRE_APPLICATION, seq + 1, "two"); /* readable now */
+  expect_nothing (member);
+  fail_unless_equals_int (rig_events (rig, HUB_EVENT_GONE, 0), 0);
+  fail_unless_equals_int (rig_events (rig, HUB_EVENT_ADMITTED, 0), 0);
+}
+GST_END_TEST;
+
+GST_START_TEST (
+    a_member_that_came_in_anew_and_may_not_know_it_is_told_once_more)
+{
+  Client *host = open_meeting (rig, owner, 16), *member = arrive (rig);
+  let_in (rig, host, member);
+  prove (rig, host, member);
+  uint64_t seq = commit (rig, host, "remove and add", "welcome");
+  say_admit (rig, host, member->peer);
+  say_admitted (rig, host, member->peer, seq);
+  forget_inbox (member);
+  SAY (member, .type = WIRE_ACK, .seq = seq); /* read as the old member */
+  hang_up (rig, member);
+  come_back (rig, member, seq);
+  expect_returned (member);
+  expect (member, WIRE_ADMIT);
+  expect_admitted (member, seq, "welcome");
+  expect_nothing (member);
+  send_mls (rig, member, WIRE_APPLICATION, 0, "here I am");
+  forget_inbox (member);
+  hang_up (rig, member);
+  come_back (rig, member, seq + 1);
+  expect_returned (member);
+  expect_nothing (member);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_members_knock_is_served_before_strangers_knocks)
+{
+  Client *host = open_meeting (rig, owner, 1), *member = arrive (rig);
+  let_in (rig, host, member);
+  for (int i = 0; i < 3; i++)
+    say_knock (rig, arrive (rig));
+  say_knock (rig, member);
+  SAY (host, .type = WIRE_CREDITS, .credits = 2);
+  fail_unless_equals_uint64 (expect (host, WIRE_KNOCK)->peer, member->peer);
+  expect_nothing (host);
+}
+GST_END_TEST;
+
+GST_START_TEST (an_admin_at_the_door_itself_serves_nobody_until_it_is_in)
+{
+  Client *host = open_meeting (rig, owner, 16), *joiner = arrive (rig);
+  name_admin (rig, host, deputy);
+  Client *co = arrive (rig);
+  say_open (rig, co, deputy, true);
+  expect_opened (co);
+  SAY (co, .type = WIRE_CREDITS, .credits = 16);
+  prove (rig, host, co);
+  for (int i = 0; i < 3; i++)
+    say_knock (rig, arrive (rig));
+  expect_nothing (co);
+  for (int i = 0; i < 3; i++)
+    expect (host, WIRE_KNOCK);
+  uint64_t seq = commit (rig, host, "remove and add", "welcome");
+  say_admit (rig, host, co->peer);
+  say_admitted (rig, host, co->peer, seq);
+  forget_inbox (co);
+  say_knock (rig, joiner);
+  expect (co, WIRE_KNOCK);
+}
+GST_END_TEST;
+
+GST_START_TEST (
+    an_owner_at_the_door_is_told_waiting_only_when_nobody_can_let_it_in)
+{
+  Client *host = open_meeting (rig, owner, 0);
+  name_admin (rig, host, deputy);
+  Client *co = arrive (rig);
+  say_open (rig, co, deputy, true);
+  expect_opened (co);
+  SAY (co, .type = WIRE_CREDITS, .credits = 1);
+  say_knock (rig, arrive (rig));
+  expect (co, WIRE_KNOCK);
+  say_knock (rig, host); /* its process was restarted, say */
+  expect_nothing (host); /* another serves, without credit just now */
+  hang_up (rig, co);
+  say_knock (rig, host);
+  expect (host, WIRE_WAITING);
+  /* So it opens a group of its own: its knock, and no other, is forgotten. */
+  Client *joiner = arrive (rig);
+  say_knock (rig, joiner);
+  SAY (host, .type = WIRE_CREDITS, .credits = 2);
+  fail_unless_equals_uint64 (expect (host, WIRE_KNOCK)->peer, joiner->peer);
+  expect_nothing (host);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_knock_lost_with_the_admins_connection_costs_no_credit)
+{
+  Client *host = open_meeting (rig, owner, 1), *joiner = arrive (rig);
+  for (int i = 0; i < 3; i++) {
+    say_knock (rig, joiner);
+    forget_inbox (host); /* the knock never arrived */
+    hang_up (rig, host);
+    expect (joiner, WIRE_AGAIN);
+    come_back (rig, host, host->seq);
+    expect_returned (host);
+    rig_wait (rig, 1000);
+  }
+  say_knock (rig, joiner);
+  expect (host, WIRE_KNOCK);
 }
 GST_END_TEST;
 
@@ -848,6 +953,32 @@ GST_START_TEST (
 }
 GST_END_TEST;
 
+GST_START_TEST (
+    a_member_that_lost_its_place_attaches_where_it_was_in_the_order)
+{
+  Client *host = open_meeting (rig, owner, 16), *member = arrive (rig);
+  for (int i = 0; i < 3; i++)
+    send_mls (rig, host, WIRE_APPLICATION, 0, "x");
+  SAY (member, .type = WIRE_ATTACH, .attach = { .message = FILL (9) });
+  forget_inbox (host);
+  say_admitted (rig, host, member->peer, 2);
+  expect_admitted (member, 2, NULL);
+  expect_frame (member, WIRE_APPLICATION, 3, "x");
+  expect_nothing (member);
+
+  /* Too far back for the log: to knock, without being a member. */
+  Client *late = arrive (rig);
+  rig_wait (rig, HUB_LOG_MS + HUB_SWEEP_MS);
+  send_mls (rig, host, WIRE_APPLICATION, 0, "y");
+  SAY (late, .type = WIRE_ATTACH, .attach = { .message = FILL (9) });
+  forget_inbox (host);
+  say_admitted (rig, host, late->peer, 2);
+  expect_error (late, WIRE_CODE_TOO_LATE);
+  expect_nothing (host);
+  fail_unless_equals_uint64 (hub_usage (rig->hub).members, 2);
+}
+GST_END_TEST;
+
 GST_START_TEST (an_attach_whose_admin_goes_is_given_to_another)
 {
   Client *host = open_meeting (rig, owner, 16), *member = arrive (rig);
@@ -1125,7 +1256,16 @@ hub_room_suite (void)
   tcase_add_test (places, leave_ends_a_place_at_once);
   tcase_add_test (places, an_admin_that_was_away_hears_of_who_went_meanwhile);
   tcase_add_test (
-      places, a_member_that_knocks_again_is_no_member_until_it_is_admitted);
+      places, a_member_that_knocks_comes_in_anew_and_keeps_its_transport);
+  tcase_add_test (places,
+      a_member_that_came_in_anew_and_may_not_know_it_is_told_once_more);
+  tcase_add_test (places, a_members_knock_is_served_before_strangers_knocks);
+  tcase_add_test (
+      places, an_admin_at_the_door_itself_serves_nobody_until_it_is_in);
+  tcase_add_test (places,
+      an_owner_at_the_door_is_told_waiting_only_when_nobody_can_let_it_in);
+  tcase_add_test (
+      places, a_knock_lost_with_the_admins_connection_costs_no_credit);
   tcase_add_test (places, a_member_that_knocked_and_went_is_gone);
 
   tcase_add_test (
@@ -1145,6 +1285,8 @@ hub_room_suite (void)
   tcase_add_test (admins, reopened_reaches_members_there_away_and_yet_to_come);
   tcase_add_test (admins,
       attach_goes_to_one_serving_admin_with_the_challenge_of_the_connection);
+  tcase_add_test (
+      admins, a_member_that_lost_its_place_attaches_where_it_was_in_the_order);
   tcase_add_test (admins, an_attach_whose_admin_goes_is_given_to_another);
   tcase_add_test (admins,
       an_attach_that_nobody_answers_ends_in_silence_and_may_come_again);
