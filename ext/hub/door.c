@@ -320,7 +320,7 @@ arrive (Place *place, QueueKind kind, const WireMessage *message)
   g_autoptr (GBytes) frame = frame_new (message);
   if (!frame)
     return HUB_UNEXPECTED;
-  if (!hold (hub, &place->held, frame))
+  if (!place_enter (place) || !hold (hub, &place->held, frame))
     return HUB_BUSY;
   place->state = PLACE_LOOKUP;
   place->request = hub_request (hub, room->meeting, place->peer, NULL);

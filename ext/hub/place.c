@@ -48,25 +48,85 @@ token_hash (const Hub *hub, const uint8_t *token, uint8_t *hash)
 static void
 become_stranger (Place *place)
 {
+  Hub *hub = place->room->hub;
+
   g_queue_push_tail_link (
       &door_turn (place)->strangers, &place->stranger_link);
   place->room->strangers++;
   place->source->strangers++;
-  place->room->hub->usage.strangers++;
+  g_queue_push_tail_link (&hub->fresh, &place->fresh_link);
+  hub->usage.fresh++;
   place_timer (place, TIMER_IDLE);
 }
 
 static void
 be_no_stranger (Place *place)
 {
+  Room *room = place->room;
+  Hub *hub = room->hub;
   Turn *turn = door_turn (place);
 
   g_queue_unlink (&turn->strangers, &place->stranger_link);
-  place->room->strangers--;
+  room->strangers--;
   place->source->strangers--;
-  place->room->hub->usage.strangers--;
+  if (place->entered) {
+    turn->entered--;
+    room->entered--;
+    hub->usage.strangers--;
+  } else {
+    g_queue_unlink (&hub->fresh, &place->fresh_link);
+    hub->usage.fresh--;
+  }
+  place->entered = false;
   place_timer (place, TIMER_NONE);
-  door_forget_turn (place->room, turn);
+  door_forget_turn (room, turn);
+}
+
+/* In a meeting that is full of strangers, the source with the most of them gives up its newest that no admin has, when it
+ * has at least two more than `own` and nobody's leaf is at stake: so one source can't keep the others out. */
+static bool
+crowd_out (Room *room, const Turn *own)
+{
+  Turn *largest = NULL;
+
+  for (GList *l = room->sources.head; l; l = l->next) {
+    Turn *turn = l->data;
+    if (!largest || turn->entered > largest->entered)
+      largest = turn;
+  }
+  if (largest->entered < own->entered + 2)
+    return false;
+  for (GList *l = largest->strangers.tail; l; l = l->prev) {
+    Place *place = l->data;
+    if (place->entered && !place->admin && place->n_former == 0) {
+      room->hub->stats.crowded_out++;
+      place_end (place, WIRE_CODE_BUSY, false);
+      return true;
+    }
+  }
+  return false;
+}
+
+bool
+place_enter (Place *place)
+{
+  Room *room = place->room;
+  Hub *hub = room->hub;
+  Turn *turn = door_turn (place);
+
+  if (place->member || place->entered)
+    return true;
+  if (hub->usage.strangers >= HUB_MAX_STRANGERS
+      || (room->entered >= HUB_MAX_MEETING_STRANGERS
+          && !crowd_out (room, turn)))
+    return false;
+  place->entered = true;
+  turn->entered++;
+  room->entered++;
+  hub->usage.strangers++;
+  g_queue_unlink (&hub->fresh, &place->fresh_link);
+  hub->usage.fresh--;
+  return true;
 }
 
 /* ---- Time ---- */
@@ -126,6 +186,7 @@ place_new (Room *room, Source *source, Connection *connection)
   source_ref (hub, source);
   place->connection = connection;
   connection->place = place;
+  place->fresh_link.data = place;
   place->stranger_link.data = place->queue_link.data = place->run_link.data =
       place;
   place->member_link.data = place->admin_link.data = place;

@@ -192,10 +192,11 @@ void hub_looked_up (Hub *hub, uint64_t request, HubWhere where);
 typedef struct
 {
   size_t connections;
-  size_t rooms;   /* also those that nobody has opened */
-  size_t opened;  /* those that have an owner */
-  size_t members; /* places */
-  size_t strangers;
+  size_t rooms;     /* also those that nobody has opened */
+  size_t opened;    /* those that have an owner */
+  size_t members;   /* places */
+  size_t fresh;     /* places that have not knocked */
+  size_t strangers; /* that have, and are no members */
   size_t sources;
   size_t log_frames, log_bytes;
   size_t welcomes, welcome_bytes;
@@ -237,7 +238,7 @@ typedef struct
   uint64_t connects;
   uint64_t connects_refused; /* for a limit of source, meeting or hub */
   uint64_t
-      crowded_out; /* strangers that gave way to one of a source with fewer */
+      crowded_out; /* strangers that gave way to one of a source with fewer, fresh places to fresher ones */
   uint64_t returns;
   uint64_t knocks, attaches; /* passed on to an admin */
   uint64_t admitted;

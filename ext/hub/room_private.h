@@ -22,8 +22,8 @@ typedef struct Connection Connection;
 typedef struct
 {
   char text[HUB_SOURCE_TEXT];
-  unsigned refs; /* connections, places, rooms */
-  unsigned strangers, rooms;
+  unsigned refs;             /* connections, places, rooms */
+  unsigned strangers, rooms; /* strangers: fresh ones too */
   Bucket connects, messages, verifies;
   GList link; /* hub->idle_sources, while refs is 0 */
   uint64_t idle_since;
@@ -40,7 +40,8 @@ typedef enum
 typedef struct
 {
   Source *source;
-  GQueue strangers;          /* Place.stranger_link; the newest last */
+  GQueue strangers;          /* all who are no members; the newest last */
+  unsigned entered;          /* of them, those who knocked */
   GQueue waiting[N_QUEUES];  /* Place.queue_link */
   GList turn_link[N_QUEUES]; /* room->turns, while somebody waits */
   GList link;                /* room->sources */
@@ -109,7 +110,9 @@ struct Place
   unsigned n_former;
 
   /* At the door */
-  bool used; /* said something: not fit to `return` any more */
+  bool entered;     /* a stranger that knocked: no fresh place any more */
+  GList fresh_link; /* hub->fresh, before that */
+  bool used;        /* said something: not fit to `return` any more */
   GList stranger_link, queue_link;
   QueueKind queue;
   bool queue_waits; /* is in its turn's queue: QUEUED, and not away */
@@ -167,7 +170,8 @@ struct Room
   GHashTable *by_source;  /* Source * -> Turn * */
   GQueue sources;         /* all turns */
   GQueue turns[N_QUEUES]; /* those with somebody waiting; the next one first */
-  unsigned strangers;
+  unsigned strangers,
+      entered; /* who are no members; of them, those who knocked */
 
   /* Ownership */
   bool opened;
@@ -224,6 +228,7 @@ struct Hub
   GHashTable *by_source;   /* text -> Source * */
   GHashTable *requests;    /* number -> Request * */
   GQueue rooms, idle_sources;
+  GQueue fresh; /* places that have not knocked, the oldest first */
   GQueue timers
       [N_TIMERS]; /* of Place; each runs for one time, so the first is due first */
   GQueue outputs, events; /* of HubOutput, HubEvent */
@@ -275,6 +280,8 @@ void place_due (Place *place, Timer timer); /* likewise */
 void place_take_over (Place *place, Place *old);
 HubVerdict place_return (Place *fresh, const WireMessage *message);
 Place *place_find (const Room *room, uint64_t peer);
+/* The place has knocked: from the fresh ones to those who wait. False when there is no room. */
+bool place_enter (Place *place);
 /* The place is a member's: out of the strangers, into the order. False when there is no room. */
 bool place_become_member (Place *place);
 /* What being admitted brings: [admit, when it is told once more], admitted, Welcome, frames after, reopened. */
