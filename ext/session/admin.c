@@ -9,16 +9,14 @@ bool
 admin_is (const Session *session)
 {
   return session->group
-         && policy_is_admin (
-             &session->policy, identity_public_key (session->identity));
+         && policy_is_admin (&session->policy, self_key (session));
 }
 
 static bool
 is_owner (const Session *session)
 {
   return session->group
-         && policy_is_owner (
-             &session->policy, identity_public_key (session->identity));
+         && policy_is_owner (&session->policy, self_key (session));
 }
 
 size_t
@@ -49,8 +47,7 @@ bool
 admin_removed_key (const Session *session, const uint8_t *key)
 {
   for (guint i = 0; i < session->removed->len; i++)
-    if (memcmp (g_ptr_array_index (session->removed, i), key, IDENTITY_KEY_LEN)
-        == 0)
+    if (key_equal (g_ptr_array_index (session->removed, i), key))
       return true;
   return false;
 }
@@ -89,9 +86,7 @@ admin_leaver (Session *session, const Member *member, bool bye)
       LIMIT_LEAVE_MIN_MS, LIMIT_LEAVE_MAX_MS);
 
   if (!session->group || policy_is_owner (&session->policy, member->key)
-      || memcmp (member->key, identity_public_key (session->identity),
-             IDENTITY_KEY_LEN)
-             == 0)
+      || key_equal (member->key, self_key (session)))
     return;
   Removal *removal = commits_remove (session, member, session->mono + wait);
   removal->bye |= bye;
@@ -103,12 +98,42 @@ admin_is_back (Session *session, const Member *member)
   for (guint i = session->removals->len; i > 0; i--) {
     const Removal *removal = g_ptr_array_index (session->removals, i - 1);
     if (!removal->person && !removal->bye
-        && memcmp (removal->key, member->key, IDENTITY_KEY_LEN) == 0)
+        && key_equal (removal->key, member->key))
       g_ptr_array_remove_index (session->removals, i - 1);
   }
 }
 
 /* ---- Chains ---- */
+
+GBytes *
+admin_find_chain (const Session *session, const uint8_t *key)
+{
+  GBytes *bytes = g_bytes_new_static (key, IDENTITY_KEY_LEN);
+  GBytes *chain = g_hash_table_lookup (session->chains, bytes);
+  g_bytes_unref (bytes);
+  return chain;
+}
+
+static void
+keep_chain (
+    Session *session, const uint8_t *key, const void *chain, size_t len)
+{
+  g_hash_table_replace (session->chains, g_bytes_new (key, IDENTITY_KEY_LEN),
+      g_bytes_new (chain, len));
+}
+
+static gboolean
+is_no_admin (gpointer key, gpointer value, gpointer user)
+{
+  return !policy_is_admin (user, g_bytes_get_data (key, NULL));
+}
+
+/* The first owner is the key in the link; who was named has a chain from there. */
+bool
+admin_can_show (const Session *session)
+{
+  return session->chain.count > 0 || (session->owner && is_owner (session));
+}
 
 /* Signs the link by which `key` shows that we named it, and tells it to all: it may lose its memory. */
 static void
@@ -120,8 +145,7 @@ name_admin (Session *session, const uint8_t *key, bool owner)
   MlsSlice group_id = mls_epoch_group_id (mls_group_epoch (session->group));
 
   if (chain.count == 0)
-    memcpy (
-        chain.root, identity_public_key (session->identity), IDENTITY_KEY_LEN);
+    memcpy (chain.root, self_key (session), IDENTITY_KEY_LEN);
   if (chain.count == DOOR_MAX_LINKS
       || !door_sign_link (session->identity, session->link.meeting,
           group_id.data, key, owner, &chain.links[chain.count]))
@@ -131,12 +155,21 @@ name_admin (Session *session, const uint8_t *key, bool owner)
   door_write_chain (&w, &chain);
   memcpy (message.chain.key, key, IDENTITY_KEY_LEN);
   message.chain.chain = blob_copy (bytes, writer_len (&w));
-  Member *member = roster_find (session, key);
-  if (member) {
-    blob_clear (&member->chain);
-    member->chain = blob_copy (bytes, writer_len (&w));
-  }
+  keep_chain (session, key, bytes, writer_len (&w));
   talk_say (session, &message);
+}
+
+/* Whom an owner named that crashed before it could say so has no chain: the owner that comes back signs it. */
+void
+admin_name_all (Session *session)
+{
+  const Policy *policy = &session->policy;
+
+  if (!is_owner (session) || !admin_can_show (session))
+    return;
+  for (size_t i = 0; i < policy->n_admins; i++)
+    if (!admin_find_chain (session, policy->admins[i]))
+      name_admin (session, policy->admins[i], false);
 }
 
 void
@@ -144,25 +177,22 @@ admin_chain (Session *session, const uint8_t *key, const Blob *chain)
 {
   DoorChain parsed;
   uint8_t root[IDENTITY_FINGERPRINT_LEN];
-  Member *member = roster_find (session, key);
   MlsSlice group_id = mls_epoch_group_id (mls_group_epoch (session->group));
 
-  if (!member
+  if (!policy_is_admin (&session->policy, key)
       || !door_parse_chain (reader_init (chain->data, chain->len), &parsed)
       || parsed.count == 0)
     return;
   identity_fingerprint (parsed.root, root);
-  if ((session->pinned && session->link.has_host_key
-          && memcmp (root, session->link.host_key, sizeof root) != 0)
+  if ((session->link.has_host_key
+          && sodium_memcmp (root, session->link.host_key, sizeof root) != 0)
       || !door_chain_leads_to (
           &parsed, root, session->link.meeting, group_id.data, key)) {
     session->stats.bad_messages++;
     return;
   }
-  blob_clear (&member->chain);
-  member->chain = blob_copy (chain->data, chain->len);
-  if (memcmp (key, identity_public_key (session->identity), IDENTITY_KEY_LEN)
-      == 0)
+  keep_chain (session, key, chain->data, chain->len);
+  if (key_equal (key, self_key (session)))
     session->chain = parsed;
 }
 
@@ -182,22 +212,21 @@ void
 admin_epoch (Session *session, const Policy *before, bool own)
 {
   const Policy *policy = &session->policy;
-  const uint8_t *self = identity_public_key (session->identity);
+  const uint8_t *self = self_key (session);
   bool was = policy_is_admin (before, self), is = admin_is (session),
        owned = policy_is_owner (before, self),
-       changed =
-           before->n_admins != policy->n_admins
-           || memcmp (before->owner, policy->owner, IDENTITY_KEY_LEN) != 0
-           || memcmp (before->admins, policy->admins,
-                  policy->n_admins * IDENTITY_KEY_LEN)
-                  != 0;
+       changed = before->n_admins != policy->n_admins
+                 || !key_equal (before->owner, policy->owner)
+                 || memcmp (before->admins, policy->admins,
+                        policy->n_admins * IDENTITY_KEY_LEN)
+                        != 0;
 
-  if (own && owned && changed) {
-    if (!policy_is_owner (policy, self))
-      name_admin (session, policy->owner, true);
-    for (size_t i = 0; i < policy->n_admins; i++)
-      if (!policy_is_admin (before, policy->admins[i]))
-        name_admin (session, policy->admins[i], false);
+  if (own && owned && !policy_is_owner (policy, self))
+    name_admin (session, policy->owner, true);
+  if (changed) {
+    g_hash_table_foreach_remove (
+        session->chains, is_no_admin, (gpointer) policy);
+    admin_name_all (session);
   }
   if (before->admission != policy->admission)
     admin_hold (session, false);
@@ -225,9 +254,7 @@ session_remove (Session *session, const uint8_t *key)
   Message message = { .type = MESSAGE_REMOVED };
 
   if (!admin_is (session) || !member || policy_is_owner (&session->policy, key)
-      || memcmp (
-             key, identity_public_key (session->identity), IDENTITY_KEY_LEN)
-             == 0)
+      || key_equal (key, self_key (session)))
     return false;
   memcpy (message.removed, key, IDENTITY_KEY_LEN);
   if (!talk_say (session, &message))
@@ -349,12 +376,11 @@ static const Member *
 find_heir (const Session *session)
 {
   const Member *best = NULL;
-  const uint8_t *self = identity_public_key (session->identity);
+  const uint8_t *self = self_key (session);
 
   for (guint i = 0; i < session->members->len; i++) {
     const Member *member = g_ptr_array_index (session->members, i);
-    if (member->role != ROLE_PARTICIPANT
-        || memcmp (member->key, self, IDENTITY_KEY_LEN) == 0)
+    if (member->role != ROLE_PARTICIPANT || key_equal (member->key, self))
       continue;
     bool is_admin = policy_is_admin (&session->policy, member->key),
          best_is = best && policy_is_admin (&session->policy, best->key);

@@ -100,8 +100,7 @@ typedef struct
 static bool
 is_key (MlsSlice slice, const uint8_t *key)
 {
-  return slice.len == IDENTITY_KEY_LEN
-         && memcmp (slice.data, key, IDENTITY_KEY_LEN) == 0;
+  return slice.len == IDENTITY_KEY_LEN && key_equal (slice.data, key);
 }
 
 static void
@@ -174,7 +173,7 @@ check_form (const Judged *j, const MlsCommitInfo *info)
   return SESSION_CHECK (COMMIT_BY_VALUE, !j->by_reference)
          && SESSION_CHECK (
              COMMIT_CONTENTS, j->others == 0 && !info->reinitializes)
-         && SESSION_CHECK (COMMIT_PATH, info->has_path || only_adds)
+         && (info->has_path || only_adds)
          && SESSION_CHECK (
              COMMIT_LEAF, !info->has_path
                               || (info->before && info->after
@@ -191,7 +190,7 @@ check_policy (const Judged *j, const MlsCommitInfo *info, Policy *next)
           COMMIT_CONSTANTS, policy_same_constants (j->policy, next)))
     return false;
   return SESSION_CHECK (COMMIT_OWNER,
-      memcmp (j->policy->owner, next->owner, IDENTITY_KEY_LEN) == 0
+      key_equal (j->policy->owner, next->owner)
           || (info->before
               && is_key (info->before->signature_key, j->policy->owner)));
 }

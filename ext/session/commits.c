@@ -37,7 +37,7 @@ commits_remove (Session *session, const Member *member, uint64_t due)
 {
   for (guint i = 0; i < session->removals->len; i++) {
     Removal *removal = g_ptr_array_index (session->removals, i);
-    if (memcmp (removal->key, member->key, IDENTITY_KEY_LEN) == 0) {
+    if (key_equal (removal->key, member->key)) {
       removal->due = MIN (removal->due, due);
       return removal;
     }
@@ -130,7 +130,7 @@ any_removal_due (const Session *session)
 static void
 plan_removals (Session *session, Plan *plan)
 {
-  const uint8_t *own = identity_public_key (session->identity);
+  const uint8_t *own = self_key (session);
 
   /* Who leaves at about the same time shares a commit. */
   bool all = any_removal_due (session);
@@ -138,7 +138,7 @@ plan_removals (Session *session, Plan *plan)
     const Removal *removal = g_ptr_array_index (session->removals, i);
     const Member *member = roster_find (session, removal->key);
     if (member && !policy_is_owner (&session->policy, member->key)
-        && memcmp (member->key, own, IDENTITY_KEY_LEN) != 0)
+        && !key_equal (member->key, own))
       plan_remove (plan, member->leaf);
   }
   if (plan->policy.recording != WHO_NOBODY)
@@ -183,6 +183,7 @@ stage (Session *session, const Plan *plan, MlsStaged **out)
     .n_remove = plan->n_removes,
     .path = plan->new_policy || plan->n_removes > 0,
     .handshake = { .padding = LIMIT_PADDING_COMMIT } };
+  MlsSlice content;
   Policy policy;
   bool removed_somebody;
 
@@ -191,7 +192,8 @@ stage (Session *session, const Plan *plan, MlsStaged **out)
       mls_buffer_free (&extensions);
       return false;
     }
-    request.extensions = &(const MlsSlice){ extensions.data, extensions.len };
+    content = mls_buffer_slice (&extensions);
+    request.extensions = &content;
   }
   MlsResult result = mls_group_commit (session->group, &request, out);
   mls_buffer_free (&extensions);
@@ -234,7 +236,8 @@ send_candidate (Session *session)
 {
   MlsSlice message = mls_staged_message (session->candidate);
 
-  session->candidate_sent = MAX (session->mono, 1);
+  if (session->candidate_sent == 0)
+    session->candidate_sent = MAX (session->mono, 1);
   out_frame (session, WIRE_COMMIT, 0, message.data, message.len);
 }
 
@@ -404,8 +407,10 @@ commits_cleanup (Session *session)
 }
 
 void
-commits_resend (Session *session)
+commits_resend (Session *session, uint64_t away)
 {
+  if (session->candidate_sent != 0)
+    session->candidate_sent += away;
   if (session->candidate)
     send_candidate (session);
 }

@@ -8,9 +8,7 @@ static bool
 is_other_admin (const Session *session, const Member *member)
 {
   return policy_is_admin (&session->policy, member->key)
-         && memcmp (member->key, identity_public_key (session->identity),
-                IDENTITY_KEY_LEN)
-                != 0;
+         && !key_equal (member->key, self_key (session));
 }
 
 void
@@ -136,6 +134,12 @@ look_for_undelivered (Session *session)
   bool undelivered =
       since != UINT64_MAX && session->mono - since >= LIMIT_RETURN_MS;
 
+  /* It may have been lost, not suppressed. Who has heard it takes it for a repetition. */
+  if (undelivered && session->mono >= session->resend_at) {
+    session->resend_at = session->mono + LIMIT_RETURN_MS;
+    commits_resend (session, 0);
+    talk_resend (session, 0);
+  }
   if (undelivered == session->undelivered)
     return;
   session->undelivered = undelivered;
@@ -204,6 +208,8 @@ beat_deadline (const Session *session)
   uint64_t since = waiting_since (session);
   if (since != UINT64_MAX && !session->undelivered)
     deadline = MIN (deadline, since + LIMIT_RETURN_MS);
+  if (session->undelivered)
+    deadline = MIN (deadline, session->resend_at);
   uint64_t last = last_good (session);
   if (last != UINT64_MAX && !session->silenced)
     deadline = MIN (

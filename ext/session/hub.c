@@ -39,6 +39,8 @@ session_disconnected (Session *session)
   hub->backoff = hub->backoff == 0
                      ? LIMIT_CONNECT_MIN_MS
                      : MIN (2 * hub->backoff, LIMIT_CONNECT_MAX_MS);
+  if (hub->away_since == 0)
+    hub->away_since = MAX (session->mono, 1);
   hub->asking = ASKING_NOTHING;
   hub->attend_at = UINT64_MAX;
   hub->attaching = false;
@@ -61,7 +63,7 @@ adopt_place (Session *session)
   hub->stage = HUB_GUEST;
   /* The hub gave our SSRCs to the place that is gone. */
   if (moved && session->group)
-    keys_drop_member (session, identity_public_key (session->identity));
+    keys_drop_member (session, self_key (session));
   host_drop_guests (session);
 }
 
@@ -91,8 +93,7 @@ may_open (const Session *session)
 {
   return session->owner
          && (!session->was_member
-             || policy_is_owner (
-                 &session->policy, identity_public_key (session->identity)));
+             || policy_is_owner (&session->policy, self_key (session)));
 }
 
 /* On a place that the hub knows nothing about: says what we are. */
@@ -181,7 +182,7 @@ hub_attend (Session *session)
 {
   Hub *hub = &session->hub;
   WireMessage m = { 0 };
-  const uint8_t *key = identity_public_key (session->identity);
+  const uint8_t *key = self_key (session);
   bool is_owner = session->group ? policy_is_owner (&session->policy, key)
                                  : session->owner;
 
@@ -206,7 +207,7 @@ hub_tell_admins (Session *session)
   WireMessage m = { .type = WIRE_ADMINS };
   uint8_t keys[LIMIT_ADMINS + 1][IDENTITY_KEY_LEN];
   const Policy *policy = &session->policy;
-  const uint8_t *own = identity_public_key (session->identity);
+  const uint8_t *own = self_key (session);
 
   if (!session->group || !session->hub.is_owner)
     return;
@@ -267,8 +268,7 @@ hub_open_group (Session *session)
 
   knock_clear (session);
   g_strlcpy (policy.meeting, session->link.meeting, sizeof policy.meeting);
-  memcpy (
-      policy.owner, identity_public_key (session->identity), IDENTITY_KEY_LEN);
+  memcpy (policy.owner, self_key (session), IDENTITY_KEY_LEN);
   policy.opened = MAX (session->wall, session->record_opened + 1);
   randombytes_buf (group_id, sizeof group_id);
   MlsResult result = MLS_NO_MEMORY;
@@ -282,9 +282,7 @@ hub_open_group (Session *session)
   }
   session->record_opened = policy.opened;
   session->have_host = session->host_verified = true;
-  identity_fingerprint (
-      identity_public_key (session->identity), session->host);
-  session->chain = (DoorChain){ 0 };
+  identity_fingerprint (self_key (session), session->host);
   order_take_group (session, group, &policy);
   hub_tell_admins (session);
   announce_reopened (session);
@@ -394,12 +392,14 @@ hub_attached (Session *session, const WireMessage *m)
     hub->seq = MIN (hub->seq, m->admitted.seq);
   order_resend (session, !same_room);
   talk_announce (session);
+  if (admin_is (session))
+    hub->attend_at = session->mono + ATTEND_RETRY_MS;
 }
 
 void
 hub_reopened (Session *session, const WireMessage *m)
 {
-  const uint8_t *own = identity_public_key (session->identity);
+  const uint8_t *own = self_key (session);
 
   if (!session->was_member || policy_is_owner (&session->policy, own)) {
     session->stats.unexpected++;
@@ -430,15 +430,28 @@ refused_as_admin (Session *session, WireCode code)
 
   hub->asking = ASKING_NOTHING;
   hub->attend_tries++;
+  if (!session->group && session->knock.stage != KNOCK_NONE)
+    return; /* we have left the group meanwhile, and knock */
   if (!session->group && hub->attend_tries >= OPEN_TRIES) {
     session_finish (session, SESSION_DENIED, code, 0);
     return;
   }
+  /* The hub knows us as nobody, as after it lost its memory and somebody else opened: then we are a member like others. */
+  if (session->group && hub->stage == HUB_GUEST && !hub->attaching
+      && hub->attend_tries >= OPEN_TRIES) {
+    hub->attend_tries = 0;
+    begin_attach (session);
+    return;
+  }
   /* The other way at once, then after a while: the owner may not have named us yet. */
-  hub->attend_at =
-      session->mono + (hub->attend_tries % 2 == 1 ? 0 : ATTEND_RETRY_MS);
-  if (hub->attend_at <= session->mono)
+  if (hub->attend_tries % 2 == 1) {
     hub_attend (session);
+    return;
+  }
+  hub->attend_at =
+      session->mono
+      + MIN ((uint64_t) ATTEND_RETRY_MS << MIN (hub->attend_tries / 2, 6),
+          LIMIT_CONNECT_MAX_MS);
 }
 
 /* The hub says that nobody is there, or that a person is being asked. */

@@ -67,9 +67,12 @@ order_take_group (Session *session, MlsGroup *group, const Policy *policy)
   session->group = group;
   session->policy = *policy;
   session->was_member = true;
+  session->chain = (DoorChain){ 0 };
+  g_hash_table_remove_all (session->chains);
   session->removed_by_person = false;
   session->behind_since = 0;
   session->fork_suspected = false;
+  session->hub.away_since = 0;
   session->expire_at = UINT64_MAX;
   session->rekey_at = session->mono + session->rekey_interval;
   roster_fill (session);
@@ -470,6 +473,10 @@ order_frame (Session *session, const uint8_t *data, size_t len)
 void
 order_resend (Session *session, bool new_room)
 {
+  uint64_t away = session->hub.away_since != 0
+                      ? session->mono - session->hub.away_since
+                      : 0;
+  session->hub.away_since = 0;
   if (!session->group)
     return;
   if (new_room) {
@@ -483,8 +490,8 @@ order_resend (Session *session, bool new_room)
     for (guint i = 0; i < session->members->len; i++)
       ((Member *) g_ptr_array_index (session->members, i))->peer = 0;
   }
-  commits_resend (session);
-  talk_resend (session);
+  commits_resend (session, away);
+  talk_resend (session, away);
   if (new_room)
     talk_announce (session);
 }
@@ -496,6 +503,8 @@ order_tick (Session *session)
     return;
   forget_past (session);
   trim_kept (session);
+  if (session->hub.gap_since != 0 && hub_is_member (session))
+    ask_replay (session);
   if (session->behind_since == 0)
     return;
   if (session->mono - session->behind_since >= LIMIT_UNREADABLE_MS)

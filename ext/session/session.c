@@ -86,7 +86,7 @@ check_config (const SessionConfig *config, const Link *link)
   if (!config->owner)
     return role_name (config->role) ? SESSION_OK : SESSION_BAD_POLICY;
   if (link->has_host_key
-      && memcmp (link->host_key, fingerprint, sizeof fingerprint) != 0)
+      && sodium_memcmp (link->host_key, fingerprint, sizeof fingerprint) != 0)
     return SESSION_NOT_HOST_KEY;
   /* "A host without `password` must choose waiting-room or open in so many words." */
   if (!config->password
@@ -108,8 +108,7 @@ find_pin (Session *session)
     memcpy (session->pin, session->link.host_key, sizeof session->pin);
   } else if (session->owner) {
     session->pinned = true;
-    identity_fingerprint (
-        identity_public_key (session->identity), session->pin);
+    identity_fingerprint (self_key (session), session->pin);
   } else if (session->known && link_known_name (&session->link, name)) {
     session->pinned = known_check (session->known, name, nobody, session->pin)
                       == KNOWN_CHANGED;
@@ -150,6 +149,8 @@ make (const SessionConfig *config, const Link *link)
   session->wishes = g_ptr_array_new_with_free_func (g_free);
   session->removals = g_ptr_array_new_with_free_func (g_free);
   session->removed = g_ptr_array_new_with_free_func (g_free);
+  session->chains = g_hash_table_new_full (g_bytes_hash, g_bytes_equal,
+      (GDestroyNotify) g_bytes_unref, (GDestroyNotify) g_bytes_unref);
   session->record_admitted = g_hash_table_new_full (
       g_bytes_hash, g_bytes_equal, (GDestroyNotify) g_bytes_unref, NULL);
   seen_init (&session->sids);
@@ -266,6 +267,7 @@ session_free (Session *session)
   g_ptr_array_unref (session->removals);
   g_ptr_array_unref (session->removed);
   g_hash_table_unref (session->record_admitted);
+  g_hash_table_unref (session->chains);
   blob_clear (&session->record_content);
   seen_clear (&session->sids);
   seen_clear (&session->refs);

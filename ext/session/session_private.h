@@ -112,7 +112,6 @@ typedef struct
   bool hand;
   RecordingState recording;
   bool consented; /* to our wish to record */
-  Blob chain;     /* how it shows that it was named an admin */
 
   uint64_t n_highest,
       n_seen; /* of its messages: the highest n, and which of the 64 up to it were seen */
@@ -255,6 +254,8 @@ typedef struct
 {
   HubStage stage;
   uint64_t connect_at, backoff;
+  uint64_t
+      away_since; /* the connection was lost; 0 once it is back and what was unsaid is said */
   uint8_t spki_hash[LIMIT_SPKI_HASH];
   uint8_t challenge[LIMIT_CHALLENGE];
   bool
@@ -339,6 +340,7 @@ struct Session
   uint64_t n;
   GQueue own; /* OwnMessage, oldest first */
   uint64_t heartbeat_at;
+  uint64_t resend_at; /* while undelivered: say it all again */
   uint64_t
       stale_base; /* mono from which silence is counted when no heartbeat was good */
   bool stale, silenced, undelivered;
@@ -359,14 +361,22 @@ struct Session
   GPtrArray *removed; /* keys that a person removed */
   bool held;          /* password and open admission */
   DoorChain chain;    /* ours */
-  bool leaving;       /* a hand-over first, then `bye` */
-  uint64_t leave_at;  /* give up waiting */
+  GHashTable *
+      chains; /* of all admins, key to chain: how each shows that it was named; both GBytes */
+  bool leaving;      /* a hand-over first, then `bye` */
+  uint64_t leave_at; /* give up waiting */
 
   /* As the owner: the record */
   uint64_t record_opened;
   GHashTable *record_admitted; /* key to role */
   Blob record_content;         /* what was last given out, unsealed */
 };
+
+static inline const uint8_t *
+self_key (const Session *session)
+{
+  return identity_public_key (session->identity);
+}
 
 /* ---- outputs.c ---- */
 
@@ -494,7 +504,7 @@ uint64_t commits_deadline (const Session *session);
 void commits_drop_candidate (Session *session);
 void commits_won (
     Session *session); /* before the merge: the candidate is taken */
-void commits_resend (Session *session);
+void commits_resend (Session *session, uint64_t away);
 void commits_cleanup (
     Session *session); /* after a merge: what is no longer to be done */
 void commits_clear (Session *session);
@@ -517,6 +527,12 @@ void admin_is_back (
 void admin_epoch (Session *session, const Policy *before,
     bool own); /* what a new epoch asks of us */
 void admin_chain (Session *session, const uint8_t *key, const Blob *chain);
+GBytes *admin_find_chain (
+    const Session *session, const uint8_t *key); /* borrowed, or NULL */
+bool admin_can_show (const Session
+        *session); /* that we were named, to who is pinned to another key */
+void admin_name_all (
+    Session *session); /* as the owner: whom no chain is known of */
 void admin_hold (Session *session, bool held);
 void admin_tick (Session *session);
 uint64_t admin_deadline (const Session *session);
@@ -559,7 +575,7 @@ void talk_content (
 bool talk_returned (Session *session, MlsSlice message);
 void talk_merged (
     Session *session); /* a new epoch: says again what has not come back */
-void talk_resend (Session *session);
+void talk_resend (Session *session, uint64_t away);
 void talk_clear (Session *session);
 void talk_announce (
     Session *session); /* present and our tracks, in a group we came into */

@@ -34,6 +34,7 @@ typedef struct
   guint64 credits, used; /* as an admin */
   guint64 sent;          /* the last frame it was given */
   WireMessage knock;     /* that waits for an admin */
+  guint64 welcome;       /* owed: of this commit */
   GQueue waiting;        /* texts for a place without a connection */
 } HubPlace;
 
@@ -74,6 +75,7 @@ struct World
   /* What a lying hub does. */
   gboolean (*drop) (World *world, int from, const HubFrame *frame);
   gboolean (*withhold) (World *world, int to, const HubFrame *frame);
+  void (*tamper) (World *world, WireMessage *message);
   guint64 knocks_routed;
 };
 
@@ -136,6 +138,15 @@ hub_send (World *w, HubPlace *place, const WireMessage *m)
   char *text = wire_write (m, WIRE_FROM_HUB, &len);
   fail_unless (
       text != NULL, "the hub can't write %s", wire_type_name (m->type));
+  if (w->tamper) {
+    WireMessage copy;
+    fail_unless_equals_int (
+        wire_read (text, len, WIRE_FROM_HUB, &copy), JSON_OK);
+    w->tamper (w, &copy);
+    g_free (text);
+    text = wire_write (&copy, WIRE_FROM_HUB, &len);
+    wire_clear (&copy, WIRE_FROM_HUB);
+  }
   if (place->client >= 0) {
     session_frame (w->clients[place->client].session, false, text, len);
     g_free (text);
@@ -186,7 +197,7 @@ hub_route (World *w)
 {
   for (guint i = 0; i < w->hub.places->len; i++) {
     HubPlace *place = g_ptr_array_index (w->hub.places, i);
-    if (!place->knocking || place->routed)
+    if (!place->knocking || place->routed || place->client < 0)
       continue;
     for (guint k = 0; k < w->hub.places->len; k++) {
       HubPlace *admin = g_ptr_array_index (w->hub.places, k);
@@ -305,11 +316,24 @@ hub_knock (World *w, HubPlace *place, const WireMessage *m)
 }
 
 static inline void
+hub_welcome (World *w, HubPlace *place)
+{
+  gint64 seq = (gint64) place->welcome;
+  GBytes *welcome = g_hash_table_lookup (w->hub.welcomes, &seq);
+
+  if (!welcome || place->welcome == 0 || place->client < 0)
+    return;
+  HubFrame frame = { place->welcome, WIRE_WELCOME, welcome };
+  place->welcome = 0;
+  hub_give (w, place, &frame);
+}
+
+static inline void
 hub_admitted (World *w, HubPlace *place, const WireMessage *m)
 {
   WireMessage answer = { .type = WIRE_ADMITTED, .peer = place->peer };
   gint64 seq = (gint64) m->admitted.seq;
-  GBytes *welcome = g_hash_table_lookup (w->hub.welcomes, &seq);
+  gpointer welcome = g_hash_table_lookup (w->hub.welcomes, &seq);
 
   place->member = TRUE;
   place->knocking = FALSE;
@@ -319,10 +343,8 @@ hub_admitted (World *w, HubPlace *place, const WireMessage *m)
   hub_send (w, place, &answer);
   if (w->hub.have_reopened)
     hub_send (w, place, &w->hub.reopened);
-  if (welcome && place->client >= 0) {
-    HubFrame frame = { m->admitted.seq, WIRE_WELCOME, welcome };
-    hub_give (w, place, &frame);
-  }
+  place->welcome = welcome ? m->admitted.seq : 0;
+  hub_welcome (w, place);
 }
 
 static inline void
@@ -350,6 +372,7 @@ hub_return (World *w, HubPlace *fresh, const WireMessage *m)
           w->clients[place->client].session, false, text, strlen (text));
       g_free (text);
     }
+    hub_welcome (w, place);
     return;
   }
   hub_error_to (w, fresh, WIRE_CODE_UNKNOWN_PLACE);
@@ -422,7 +445,7 @@ hub_text (World *w, int client, const WireMessage *m)
       hub->have_reopened = TRUE;
       for (guint i = 0; i < hub->places->len; i++) {
         other = g_ptr_array_index (hub->places, i);
-        if (other != place && other->member && other->client >= 0)
+        if (other != place && other->member)
           hub_send (w, other, m);
       }
       break;
