@@ -59,11 +59,14 @@ adopt_place (Session *session)
   hub->have_place = true;
   hub->peer = hub->fresh_peer;
   memcpy (hub->token, hub->fresh_token, LIMIT_TOKEN);
-  hub->attending = hub->is_owner = false;
+  hub->attending = hub->is_owner = hub->is_member = false;
   hub->stage = HUB_GUEST;
   /* The hub gave our SSRCs to the place that is gone. */
-  if (moved && session->group)
-    keys_drop_member (session, self_key (session));
+  for (guint i = session->tracks->len; i > 0 && moved && session->group; i--) {
+    const OpenTrack *track = g_ptr_array_index (session->tracks, i - 1);
+    if (key_equal (track->key, self_key (session)))
+      session_untrack (session, (uint32_t) track->track.number);
+  }
   host_drop_guests (session);
 }
 
@@ -147,7 +150,8 @@ hub_returned (Session *session, const WireMessage *m)
     return;
   }
   hub->backoff = 0;
-  if (hub->have_room && memcmp (hub->room, m->opened.room, LIMIT_ROOM) == 0) {
+  if (hub->is_member && hub->have_room
+      && memcmp (hub->room, m->opened.room, LIMIT_ROOM) == 0) {
     hub->stage = HUB_MEMBER;
     order_resend (session, false);
     if (session->group && admin_is (session)) {
@@ -161,6 +165,13 @@ hub_returned (Session *session, const WireMessage *m)
   hub->stage = HUB_GUEST;
   if (session->group)
     arrive (session);
+}
+
+void
+hub_enter_room (Session *session)
+{
+  session->hub.stage = HUB_MEMBER;
+  session->hub.is_member = true;
 }
 
 void
@@ -306,7 +317,7 @@ hub_opened (Session *session, const WireMessage *m)
   hub->is_owner = opened;
   hub->attaching = false;
   hub->knocks = hub->credits = 0;
-  hub->stage = HUB_MEMBER;
+  hub_enter_room (session);
   bool same_room =
       hub->have_room && memcmp (hub->room, m->opened.room, LIMIT_ROOM) == 0;
   if (!session->group) {
@@ -385,7 +396,7 @@ hub_attached (Session *session, const WireMessage *m)
   }
   hub->attaching = false;
   hub->backoff = 0;
-  hub->stage = HUB_MEMBER;
+  hub_enter_room (session);
   if (!same_room)
     hub_new_room (session, m->admitted.room, m->admitted.seq);
   else
@@ -511,6 +522,7 @@ hub_error (Session *session, const WireMessage *m)
       break;
     case WIRE_CODE_NOT_MEMBER:
       if (hub->stage == HUB_MEMBER && session->group) {
+        hub->is_member = false;
         hub->stage = HUB_GUEST;
         arrive (session);
       }

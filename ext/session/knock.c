@@ -314,7 +314,7 @@ join (Session *session)
   session->have_host = true;
   session->host_verified = knock->verified;
   session->hub.seq = session->hub.acked = knock->seq;
-  session->hub.stage = HUB_MEMBER;
+  hub_enter_room (session);
   knock_clear (session);
   session->knock.proofs = 0;
   session->reopening = false;
