@@ -115,7 +115,7 @@ GST_START_TEST (cycles_leave_nothing_behind)
   double share = idle_share ();
   fail_unless (
       share < 0.02, "%.0f %% of a processor after the end", share * 100);
-  fail_unless_equals_int (count_entries ("/proc/self/fd"), descriptors);
+  fail_unless (count_entries ("/proc/self/fd") <= descriptors);
   fail_unless (count_entries ("/proc/self/task") <= threads);
   /* See icetransport.c for the 192 bytes that GnuTLS keeps of each thread. */
   gsize now = allocated_bytes (), grown = now > memory ? now - memory : 0;
