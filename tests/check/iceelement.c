@@ -503,13 +503,17 @@ GST_START_TEST (eos_is_told_whenever_playing_begins)
   gst_element_set_state (a.element, GST_STATE_PLAYING);
   fail_unless (gst_bus_pop_filtered (a.bus, GST_MESSAGE_EOS) == NULL);
   side_clear (&a);
+}
+GST_END_TEST
 
+GST_START_TEST (a_pipeline_that_has_ended_ends_again_after_a_pause)
+{
   GstElement *pipeline = gst_parse_launch (
       "fakesrc num-buffers=0 ! icetransport bind-address=127.0.0.1", NULL);
   g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
   for (guint i = 0; i < 3; i++) {
     gst_element_set_state (pipeline, GST_STATE_PLAYING);
-    message = gst_bus_timed_pop_filtered (
+    GstMessage *message = gst_bus_timed_pop_filtered (
         bus, 60 * GST_SECOND, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
     fail_unless (message != NULL, "the pipeline does not end, round %u", i);
     fail_unless_equals_int (GST_MESSAGE_TYPE (message), GST_MESSAGE_EOS);
@@ -729,6 +733,7 @@ iceelement_suite (void)
   tcase_add_test (t, eos_does_not_wait_for_ever);
   tcase_add_loop_test (t, eos_that_waits_can_be_taken_back, 0, 2);
   tcase_add_test (t, eos_is_told_whenever_playing_begins);
+  tcase_add_test (t, a_pipeline_that_has_ended_ends_again_after_a_pause);
   tcase_add_loop_test (t, eos_below_paused_does_not_end_the_next_run, 0, 2);
   tcase_add_test (t, caps_that_leave_a_choice_do_not_replace_those_of_before);
   tcase_add_test (t, settings_of_a_start_do_not_change_while_it_runs);
