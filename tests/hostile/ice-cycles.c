@@ -141,7 +141,7 @@ main (int argc, char **argv)
   Suite *s = suite_create ("ice-cycles");
   TCase *t = tcase_create ("cycles");
   suite_add_tcase (s, t);
-  tcase_set_timeout (t, 170);
+  tcase_set_timeout (t, 570);
   tcase_add_test (t, cycles_leave_nothing_behind);
   return gst_check_run_suite (s, "ice-cycles", __FILE__);
 }
