@@ -529,14 +529,24 @@ void
 ice_agent_get_stats (IceAgent *agent, IceAgentStats *out)
 {
   IceSources *sources = ice_agent_ref_sources (agent);
-  guint64 drops = 0;
+  guint64 drops = sources->dropped_before;
 
   for (guint i = 0; i < ICE_MAX_LINKS; i++)
     if (sources->links[i])
       drops += ice_link_kernel_drops (sources->links[i]);
   g_mutex_lock (&agent->lock);
   *out = agent->stats;
-  out->kernel_drops = agent->kernel_drops + drops;
+  agent->told_drops = MAX (agent->told_drops, drops);
+  out->kernel_drops = agent->told_drops;
   g_mutex_unlock (&agent->lock);
   ice_sources_unref (sources);
+}
+
+void
+ice_agent_stats_add (IceAgentStats *stats, const IceAgentStats *more)
+{
+  stats->restarts += more->restarts;
+  stats->descriptions_refused += more->descriptions_refused;
+  stats->candidates_skipped += more->candidates_skipped;
+  stats->kernel_drops += more->kernel_drops;
 }

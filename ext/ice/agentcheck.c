@@ -34,7 +34,7 @@ ice_agent_send_check (IceAgent *agent)
     g_strlcpy (agent->check_password, password, sizeof agent->check_password);
     if (stun_agent_init_request (
             &agent->stun, &message, packet, sizeof packet, STUN_BINDING)) {
-      memcpy (packet + 8, &tag, sizeof tag);
+      memcpy (packet + UDP_PATH_TAG_AT, &tag, sizeof tag);
       stun_message_append_bytes (
           &message, STUN_ATTRIBUTE_USERNAME, username, strlen (username));
       len = stun_agent_finish_message (&agent->stun, &message,
@@ -51,8 +51,7 @@ ice_agent_send_check (IceAgent *agent)
 }
 
 void
-ice_agent_take_stun (
-    IceAgent *agent, IceLink *link, const guint8 *bytes, gsize size)
+ice_agent_take_stun (IceAgent *agent, const guint8 *bytes, gsize size)
 {
   uint8_t packet[STUN_MAX_MESSAGE_SIZE_IPV6 + 32] = {
     0

@@ -101,6 +101,7 @@ ice_agent_update_sources (IceAgent *agent)
   add_source_link (sources, 0, agent->active);
   add_source_link (sources, 1, agent->pending);
   add_source_link (sources, 2, agent->retiring);
+  sources->dropped_before = agent->dropped_before;
   g_mutex_lock (&agent->lock);
   old = agent->sources;
   agent->sources = sources;
@@ -117,16 +118,6 @@ ice_agent_set_route (IceAgent *agent, IceRoute *route)
   agent->route = route;
   g_mutex_unlock (&agent->lock);
   ice_route_unref (old);
-}
-
-/* What was counted on sockets that are about to go. */
-static void
-keep_kernel_drops (IceAgent *agent, IceLink *link)
-{
-  guint64 drops = ice_link_kernel_drops (link);
-  g_mutex_lock (&agent->lock);
-  agent->kernel_drops += drops;
-  g_mutex_unlock (&agent->lock);
 }
 
 static gboolean
@@ -155,7 +146,7 @@ ice_agent_retire (IceAgent *agent, IceLink **link)
   IceLink *old = g_steal_pointer (link);
   if (!old)
     return;
-  keep_kernel_drops (agent, old);
+  agent->dropped_before += ice_link_kernel_drops (old);
   g_ptr_array_add (agent->closing, old); /* takes the reference */
   ice_link_close (old, on_link_closed, agent);
 }

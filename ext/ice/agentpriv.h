@@ -61,13 +61,14 @@ struct IceAgent
   guint ticks;
   guint lost_ticks;
   guint failed_ticks;
+  guint64 dropped_before; /* by the kernel, on links that are gone */
 
   GMutex lock; /* guards all below; never held over a call out */
   IceState state;
   char *local_description;
   char *selected_pair;
   IceAgentStats stats;
-  guint64 kernel_drops; /* of links that are gone */
+  guint64 told_drops; /* the largest number told: no counter goes back */
   IceRoute *route;
   IceSources *sources;
 

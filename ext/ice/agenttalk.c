@@ -93,8 +93,10 @@ ice_agent_complain_about_servers (IceAgent *agent, IceLink *link)
   gboolean srflx = FALSE, relay = FALSE;
   const IceConfig *config = &agent->config.link;
 
+  if (agent->told_gathered)
+    return;
   ice_link_describe (link, d);
-  if (!d->end_of_candidates || agent->told_gathered)
+  if (!d->end_of_candidates)
     return;
   agent->told_gathered = TRUE;
   for (gsize i = 0; i < d->n_candidates; i++) {
@@ -129,6 +131,14 @@ remember_seen (IceAgent *agent, const char *ufrag)
       agent->seen[agent->n_seen++ % ICE_MAX_SEEN], ufrag, ICE_MAX_UFRAG + 1);
 }
 
+static void
+count_skipped (IceAgent *agent, gsize n)
+{
+  g_mutex_lock (&agent->lock);
+  agent->stats.candidates_skipped += n;
+  g_mutex_unlock (&agent->lock);
+}
+
 static gboolean
 merge_candidate (IceAgent *agent, const IceCandidate *c)
 {
@@ -136,10 +146,25 @@ merge_candidate (IceAgent *agent, const IceCandidate *c)
   for (gsize i = 0; i < remote->n_candidates; i++)
     if (ice_candidate_same_target (&remote->candidates[i], c))
       return FALSE;
-  if (remote->n_candidates == ICE_MAX_CANDIDATES)
+  if (remote->n_candidates == ICE_MAX_CANDIDATES) {
+    count_skipped (agent, 1);
     return FALSE;
+  }
   remote->candidates[remote->n_candidates++] = *c;
   return TRUE;
+}
+
+static void
+keep_early_candidate (IceAgent *agent, const IceCandidate *c)
+{
+  for (guint i = 0; i < agent->n_early; i++)
+    if (ice_candidate_same_target (&agent->early[i], c)
+        && strcmp (agent->early[i].ufrag, c->ufrag) == 0)
+      return;
+  if (agent->n_early < ICE_MAX_EARLY)
+    agent->early[agent->n_early++] = *c;
+  else
+    count_skipped (agent, 1);
 }
 
 static void
@@ -149,6 +174,8 @@ take_early_candidates (IceAgent *agent)
     const IceCandidate *c = &agent->early[i];
     if (c->ufrag[0] == '\0' || strcmp (c->ufrag, agent->remote.ufrag) == 0)
       merge_candidate (agent, c);
+    else
+      count_skipped (agent, 1);
   }
   agent->n_early = 0;
 }
@@ -171,14 +198,6 @@ check_remote (IceAgent *agent)
     ice_agent_hand_remote (agent, link);
   ice_agent_update_sources (agent);
   ice_agent_sync_links (agent);
-}
-
-static void
-count_skipped (IceAgent *agent, gsize n)
-{
-  g_mutex_lock (&agent->lock);
-  agent->stats.candidates_skipped += n;
-  g_mutex_unlock (&agent->lock);
 }
 
 /* Counts what was skipped in a description of the same far end. It grows, and so comes whole again; or what is new comes
@@ -236,11 +255,10 @@ void
 ice_agent_take_description (const char *text, gsize len, gpointer user)
 {
   IceAgent *agent = user;
-  g_autofree IceDescription *d = g_new (IceDescription, 1);
-  IceParseResult result = ice_description_parse (text, len, d);
-
   if (ice_agent_get_state (agent) == ICE_STATE_FAILED)
     return;
+  g_autofree IceDescription *d = g_new (IceDescription, 1);
+  IceParseResult result = ice_description_parse (text, len, d);
   if (result != ICE_PARSE_OK) {
     g_autofree char *why =
         g_strdup_printf ("The far end's ICE description was left out: %s.",
@@ -277,8 +295,7 @@ ice_agent_take_candidate (IceAgent *agent, const char *text)
   }
   if (!agent->remote.ufrag[0]
       || (c.ufrag[0] && strcmp (c.ufrag, agent->remote.ufrag) != 0)) {
-    if (agent->n_early < ICE_MAX_EARLY)
-      agent->early[agent->n_early++] = c;
+    keep_early_candidate (agent, &c);
     return;
   }
   if (merge_candidate (agent, &c))

@@ -94,6 +94,7 @@ make_stats (ConclaveIceTransport *self)
   GST_OBJECT_LOCK (self);
   if (self->agent)
     ice_agent_get_stats (self->agent, &agent);
+  ice_agent_stats_add (&agent, &self->past);
   GST_OBJECT_UNLOCK (self);
 
   g_mutex_lock (&sender->lock);

@@ -315,36 +315,33 @@ take_early (
   }
 }
 
+/* The packets of one message. The kernel coalesces what comes together from one address, whatever it is: an answer to a check
+ * of our own may stand between packets. */
 static void
 take_arrival (ConclaveIceTransport *self, Round *round,
     const IceSources *sources, IceLink *link, const UdpArrival *arrival,
     gboolean linked)
 {
   gsize segment = MAX (arrival->segment, 1);
-  guint n = (guint) ((arrival->size + segment - 1) / segment);
   IceAddress from;
 
-  if (arrival->size == 0)
-    return;
-  if (arrival->bytes[0]
-      < 4) { /* RFC 7983: STUN; the kernel hands us answers to checks of our own */
-    ice_agent_take_stun (self->agent, link, arrival->bytes, arrival->size);
-    return;
-  }
-  round->packets += n;
-  if (!linked) {
-    round->not_linked += n;
-    return;
-  }
   /* Only who takes part in ICE is heard; who writes the address of another is SRTP's business. */
   ice_address_from_sockaddr (arrival->from, &from);
-  gboolean known = is_known (sources, &from);
+  gboolean known = linked && is_known (sources, &from);
   gint64 arrived = arrival_time (&self->receiver, round, arrival);
   for (gsize at = 0; at < arrival->size; at += segment) {
-    GstBuffer *buffer = make_buffer (&self->receiver, arrival->bytes + at,
-        MIN (segment, arrival->size - at));
+    const guint8 *bytes = arrival->bytes + at;
+    gsize size = MIN (segment, arrival->size - at);
+
+    if (ice_link_is_own_answer (link, bytes, size)) {
+      ice_agent_take_stun (self->agent, bytes, size);
+      continue;
+    }
+    round->packets++;
+    GstBuffer *buffer =
+        linked ? make_buffer (&self->receiver, bytes, size) : NULL;
     if (!buffer)
-      round->unknown_source++;
+      round->not_linked++;
     else if (known)
       add_to_round (round, buffer, arrived);
     else

@@ -205,7 +205,10 @@ conclave_ice_transport_take_text (
       *early = (EarlyText){ is_candidate,
         g_strndup (text, ICE_MAX_DESCRIPTION + 1) };
       g_ptr_array_add (self->early, early);
-    }
+    } else if (is_candidate)
+      self->past.candidates_skipped++;
+    else
+      self->past.descriptions_refused++;
   } else if (is_candidate)
     ice_agent_add_candidate (self->agent, text);
   else
@@ -269,6 +272,9 @@ stop_agent (ConclaveIceTransport *self)
     return;
   ice_agent_stop (agent);
   GST_OBJECT_LOCK (self);
+  IceAgentStats last;
+  ice_agent_get_stats (agent, &last);
+  ice_agent_stats_add (&self->past, &last);
   self->agent = NULL;
   self->state = ICE_STATE_NEW;
   GST_OBJECT_UNLOCK (self);
@@ -306,6 +312,7 @@ conclave_ice_transport_change_state (
       break;
     case GST_STATE_CHANGE_PLAYING_TO_PAUSED:
       conclave_ice_receiver_run (&self->receiver, FALSE);
+      conclave_ice_sender_run (self, FALSE);
       break;
     default:
       break;
@@ -324,6 +331,7 @@ conclave_ice_transport_change_state (
       break;
     case GST_STATE_CHANGE_PAUSED_TO_PLAYING:
       conclave_ice_receiver_run (&self->receiver, TRUE);
+      conclave_ice_sender_run (self, TRUE);
       break;
     case GST_STATE_CHANGE_PLAYING_TO_PAUSED:
       if (ret != GST_STATE_CHANGE_FAILURE)
@@ -356,6 +364,7 @@ sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
       conclave_ice_sender_go_on (self);
       break;
     case GST_EVENT_FLUSH_START:
+    case GST_EVENT_FLUSH_STOP: /* what upstream was just handing over came in between */
       conclave_ice_sender_discard (self);
       break;
     default:
@@ -462,7 +471,7 @@ conclave_ice_transport_send_event (GstElement *element, GstEvent *event)
   }
   /* Sending ends when upstream says so; with nobody upstream it is over now. */
   if (!gst_pad_is_linked (self->sinkpad))
-    conclave_ice_transport_post_eos (self, gst_event_get_seqnum (event));
+    conclave_ice_sender_ended (self, gst_event_get_seqnum (event));
   conclave_ice_receiver_end (&self->receiver, event);
   return TRUE;
 }

@@ -31,6 +31,8 @@ typedef struct
   gboolean eos_due; /* EOS came, and waits for the queue to drain */
   guint32 eos_seqnum;
   gint64 eos_deadline; /* monotonic us */
+  gboolean ended;      /* EOS came, and all is sent */
+  gboolean playing;    /* EOS is posted in PLAYING alone, each time anew */
   guint64 received;    /* packets that came to the sink pad */
   guint64 sent;
   guint64 bytes;
@@ -39,7 +41,6 @@ typedef struct
       refused; /* by the network, or no packet of a size that can be sent */
   guint64
       discarded; /* still queued when the element stopped, at a flush, or when EOS had waited long enough */
-  gint last_error; /* errno of the last refusal */
 } IceSender;
 
 /* Receiving. */
@@ -91,6 +92,7 @@ struct _ConclaveIceTransport
   GstCaps *caps;
   GPtrArray *early; /* of EarlyText: what arrived before the agent was there */
   IceAgent *agent;  /* NULL below PAUSED */
+  IceAgentStats past; /* what agents of before have counted */
   IceState state;
 
   IceSender sender;
@@ -129,12 +131,13 @@ GstFlowReturn conclave_ice_transport_chain_list (
 /* Sends what is queued as far as the route takes it. */
 void conclave_ice_transport_flush_queue (ConclaveIceTransport *self);
 
-/* EOS of upstream: posted when all is sent, or when that has taken too long. */
+/* EOS of upstream: told when all is sent, or when that has taken too long. */
 void conclave_ice_sender_end (ConclaveIceTransport *self, guint32 seqnum);
+/* Nothing is to be sent any more: EOS is posted now, or when PLAYING begins. */
+void conclave_ice_sender_ended (ConclaveIceTransport *self, guint32 seqnum);
 /* There is more to send after all. */
 void conclave_ice_sender_go_on (ConclaveIceTransport *self);
-void conclave_ice_transport_post_eos (
-    ConclaveIceTransport *self, guint32 seqnum);
+void conclave_ice_sender_run (ConclaveIceTransport *self, gboolean run);
 
 /* icereceive.c */
 void conclave_ice_receiver_init (IceReceiver *receiver);

@@ -34,10 +34,9 @@ struct IceLink
   gint gathered;      /* atomic */
   gint change_queued; /* atomic */
   guint burst;        /* reading thread: packets since its loop last turned */
-  GSource *
-      change; /* main context's thread; the queued look, so that closing can cancel it */
   GMutex
-      change_lock; /* guards `change` against the threads libnice signals from */
+      change_lock; /* guards `change`, and that none is queued once `stop` is set */
+  GSource *change; /* the queued look, so that closing can cancel it */
   IceLinkEvents events;
   gpointer user;
 
@@ -86,9 +85,11 @@ queue_change (IceLink *link)
   g_source_set_callback (source, tell_change, ice_link_ref (link),
       (GDestroyNotify) ice_link_unref);
   g_mutex_lock (&link->change_lock);
-  link->change = g_source_ref (source);
+  if (!g_atomic_int_get (&link->stop)) {
+    link->change = g_source_ref (source);
+    g_source_attach (source, link->main_context);
+  }
   g_mutex_unlock (&link->change_lock);
-  g_source_attach (source, link->main_context);
   g_source_unref (source);
 }
 
@@ -617,6 +618,15 @@ ice_link_stun_tag (IceLink *link)
 }
 
 gboolean
+ice_link_is_own_answer (IceLink *link, const guint8 *bytes, gsize size)
+{
+  guint32 tag = g_htonl (link->stun_tag);
+  /* RFC 7983, 7: the first byte of STUN is 0 to 3. */
+  return size >= UDP_PATH_TAG_AT + sizeof tag && bytes[0] < 4
+         && memcmp (bytes + UDP_PATH_TAG_AT, &tag, sizeof tag) == 0;
+}
+
+gboolean
 ice_link_check_credentials (
     IceLink *link, const char **username, const char **password)
 {
@@ -646,7 +656,9 @@ stop (IceLink *link)
 
   if (g_atomic_int_get (&link->stop))
     return;
+  g_mutex_lock (&link->change_lock);
   g_atomic_int_set (&link->stop, TRUE);
+  g_mutex_unlock (&link->change_lock);
   g_main_context_wakeup (link->io_context);
   if (link->io_thread)
     g_thread_join (g_steal_pointer (&link->io_thread));

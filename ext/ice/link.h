@@ -98,6 +98,10 @@ UdpPath *ice_link_selected_path (IceLink *link);
 UdpPath *ice_link_paths (IceLink *link, guint *n);
 guint32 ice_link_stun_tag (IceLink *link);
 
+/* Whether a packet from a media socket is STUN with the link's tag: an answer to a check of our own. Any thread. */
+gboolean ice_link_is_own_answer (
+    IceLink *link, const guint8 *bytes, gsize size);
+
 /* Packets the kernel dropped at full receive buffers, media's and libnice's. Any thread. */
 guint64 ice_link_kernel_drops (IceLink *link);
 

@@ -32,8 +32,6 @@
 #define TO_NICE 0
 #define TO_MEDIA 1
 
-#define STUN_TRANSACTION_OFFSET 8 /* RFC 8489, 5: type, length, magic cookie */
-
 int
 udp_set_receive_buffer (int fd, int size)
 {
@@ -60,7 +58,7 @@ share_port (int media_fd, int nice_fd, const struct sockaddr *local,
     BPF_STMT (BPF_LD | BPF_B | BPF_ABS, 0),
     BPF_JUMP (BPF_JMP | BPF_JGT | BPF_K, 191, 4, 0),
     BPF_JUMP (BPF_JMP | BPF_JGE | BPF_K, 128, 2, 0),
-    BPF_STMT (BPF_LD | BPF_W | BPF_ABS, STUN_TRANSACTION_OFFSET),
+    BPF_STMT (BPF_LD | BPF_W | BPF_ABS, UDP_PATH_TAG_AT),
     BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, stun_tag, 0, 1),
     BPF_STMT (BPF_RET | BPF_K, TO_MEDIA),
     BPF_STMT (BPF_RET | BPF_K, TO_NICE),
@@ -208,9 +206,18 @@ make_messages (const UdpPath *path, const struct sockaddr *to,
   return m;
 }
 
+/* What the kernel says to a segmented message that it would take in pieces: a device that cannot (EIO), a path MTU below
+ * the packet (EMSGSIZE, EINVAL). Anything else, such as no route, it would say to the pieces too. */
+static bool
+is_about_segments (int error)
+{
+  return error == EMSGSIZE || error == EINVAL || error == EIO
+         || error == EOPNOTSUPP;
+}
+
 unsigned
 udp_path_send (UdpPath *path, const struct sockaddr *to, socklen_t to_len,
-    const UdpPacket *packets, unsigned n, unsigned *failed, int *error)
+    const UdpPacket *packets, unsigned n, unsigned *failed)
 {
   struct mmsghdr messages[UDP_PATH_MAX_PACKETS];
   SegmentControl controls[UDP_PATH_MAX_PACKETS];
@@ -233,14 +240,12 @@ udp_path_send (UdpPath *path, const struct sockaddr *to, socklen_t to_len,
       continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)
       return done;
-    if (carried[0] > 1) {
-      /* A device that cannot, or a path MTU below the packet: one by one the kernel fragments. */
-      path->gso_limit = packets[done].size - 1;
+    if (carried[0] > 1 && is_about_segments (errno)) {
+      path->gso_limit = packets[done].size - 1; /* one by one it fragments */
       continue;
     }
-    *error = errno;
-    (*failed)++;
-    done++;
+    *failed += carried[0];
+    done += carried[0];
   }
   return done;
 }

@@ -20,6 +20,8 @@
 #define UDP_PATH_SLOTS 16 /* messages of one recvmmsg */
 #define UDP_PATH_SLOT_SIZE                                                    \
   65536 /* with UDP_GRO one message holds many packets */
+#define UDP_PATH_TAG_AT                                                       \
+  8 /* where a STUN message has its transaction ID: RFC 8489, 5 */
 #define UDP_PATH_MAX_SEGMENTS                                                 \
   48 /* of one UDP_SEGMENT message: the kernel takes 64 (128 since 6.9) and 65,507 bytes */
 #define UDP_PATH_MAX_PACKETS 128 /* one udp_path_send() */
@@ -56,11 +58,9 @@ void udp_path_leave_port (UdpPath *path);
 int udp_set_receive_buffer (int fd, int size);
 
 /* Sends up to UDP_PATH_MAX_PACKETS in order without waiting. Gives how many were dealt with; fewer than `n` means
- * that the socket is full now. `*failed` grows by those the kernel refused for another reason, and `*error` is
- * then the last reason. */
+ * that the socket is full now. `*failed` grows by those the kernel refused for another reason. */
 unsigned udp_path_send (UdpPath *path, const struct sockaddr *to,
-    socklen_t to_len, const UdpPacket *packets, unsigned n, unsigned *failed,
-    int *error);
+    socklen_t to_len, const UdpPacket *packets, unsigned n, unsigned *failed);
 
 typedef struct
 {

@@ -8,7 +8,8 @@
 #include <string.h>
 
 #define WAIT                                                                  \
-  (10 * G_TIME_SPAN_SECOND) /* a hang is a failure, slowness is not */
+  (40 * G_TIME_SPAN_SECOND) /* a hang is a failure, slowness is not */
+#define LOOK_AGAIN 500      /* us until a number is looked at again */
 
 /* An element of one side, what it told, and what arrived. */
 typedef struct
@@ -330,7 +331,7 @@ is_eos (Side *side, guint n)
 static inline GstMessage *
 await_message (Side *side, GstMessageType type)
 {
-  return gst_bus_timed_pop_filtered (side->bus, 30 * GST_SECOND, type);
+  return gst_bus_timed_pop_filtered (side->bus, 60 * GST_SECOND, type);
 }
 
 /* An error, or a warning, with these texts in it. */
@@ -425,7 +426,7 @@ stat_reaches (Side *side, const char *name, guint64 value)
 {
   gint64 end = g_get_monotonic_time () + WAIT;
   while (stat_of (side, name) < value && g_get_monotonic_time () < end)
-    g_thread_yield ();
+    g_usleep (LOOK_AGAIN);
   return stat_of (side, name) == value;
 }
 

@@ -56,6 +56,15 @@ open_gate (Side *to)
   g_mutex_unlock (&to->gate);
 }
 
+static gboolean
+stat_is_above (Side *side, const char *name, guint64 value, guint ms)
+{
+  gint64 end = g_get_monotonic_time () + ms * G_TIME_SPAN_MILLISECOND;
+  while (stat_of (side, name) <= value && g_get_monotonic_time () < end)
+    g_usleep (LOOK_AGAIN);
+  return stat_of (side, name) > value;
+}
+
 /* 0: the chain function says that it flushes. 1: a flush comes by the element. 2: the stream had ended before. 3: the pads
  * behind `src` are flushed without its knowledge. */
 GST_START_TEST (after_a_flush_downstream_the_stream_goes_on)
@@ -71,7 +80,7 @@ GST_START_TEST (after_a_flush_downstream_the_stream_goes_on)
     set_ret (&b, __i__ ? GST_FLOW_EOS : GST_FLOW_FLUSHING);
     do
       gst_pad_push (a.push, packet (0, 100));
-    while (stat_of (&b, "dropped-not-wanted") == 0
+    while (!stat_is_above (&b, "dropped-not-wanted", 0, 20)
            && g_get_monotonic_time () < end);
     fail_unless (stat_of (&b, "dropped-not-wanted") > 0);
     if (__i__ == 2)
@@ -206,8 +215,9 @@ wait_clock (Side *side, GstClockTime until)
   gst_clock_id_unref (id);
 }
 
-/* Downstream takes nothing while packets come, and then all of them at once. 0: media sockets, 1: through libnice. The
- * base time is 0, so running time is the clock's. */
+/* Downstream takes nothing while packets come, and then all of them at once. 0: media sockets, where the kernel stamps them;
+ * 1: through libnice, which may be late, but counts what it has handed over. The base time is 0, so running time is the
+ * clock's. */
 GST_START_TEST (packets_are_stamped_with_their_arrival)
 {
   enum
@@ -225,7 +235,10 @@ GST_START_TEST (packets_are_stamped_with_their_arrival)
 
   for (guint i = 0; i < N; i++) {
     sent[i] = clock_time (&b);
+    guint64 received = stat_of (&b, "packets-received");
     gst_pad_push (a.push, packet (1000 + i, 100));
+    if (__i__ == 1)
+      fail_unless (stat_reaches (&b, "packets-received", received + 1));
     wait_clock (&b, clock_time (&b) + APART);
   }
   sent[N] = clock_time (&b);
@@ -452,6 +465,66 @@ GST_START_TEST (eos_that_waits_can_be_taken_back)
 }
 GST_END_TEST
 
+static void
+fail_unless_eos (Side *side, guint32 seqnum)
+{
+  GstMessage *message = await_message (side, GST_MESSAGE_EOS);
+  fail_unless (message != NULL, "no EOS");
+  fail_unless_equals_int (gst_message_get_seqnum (message), seqnum);
+  gst_message_unref (message);
+}
+
+/* Bins forget in PAUSED who has ended, so sinks say it each time that PLAYING begins, and in PLAYING alone. */
+GST_START_TEST (eos_is_told_whenever_playing_begins)
+{
+  Side a;
+  side_init (&a, TRUE);
+  fail_unless_equals_int (gst_element_set_state (a.element, GST_STATE_PAUSED),
+      GST_STATE_CHANGE_NO_PREROLL);
+  start_pushing (&a);
+  GstEvent *eos = gst_event_new_eos ();
+  guint32 seqnum = gst_event_get_seqnum (eos);
+  fail_unless (gst_pad_push_event (a.push, eos));
+  fail_unless (gst_bus_pop_filtered (a.bus, GST_MESSAGE_EOS) == NULL);
+  for (guint i = 0; i < 3; i++) {
+    gst_element_set_state (a.element, GST_STATE_PLAYING);
+    fail_unless_eos (&a, seqnum);
+    gst_element_set_state (a.element, GST_STATE_PAUSED);
+  }
+  /* There is more to send; and a stop ends it all. */
+  start_pushing (&a);
+  gst_element_set_state (a.element, GST_STATE_PLAYING);
+  fail_unless (gst_bus_pop_filtered (a.bus, GST_MESSAGE_EOS) == NULL);
+  gst_pad_push_event (a.push, gst_event_new_eos ());
+  GstMessage *message = await_message (&a, GST_MESSAGE_EOS);
+  fail_unless (message != NULL);
+  gst_message_unref (message);
+  gst_element_set_state (a.element, GST_STATE_READY);
+  gst_element_set_state (a.element, GST_STATE_PLAYING);
+  fail_unless (gst_bus_pop_filtered (a.bus, GST_MESSAGE_EOS) == NULL);
+  side_clear (&a);
+}
+GST_END_TEST
+
+GST_START_TEST (a_pipeline_that_has_ended_ends_again_after_a_pause)
+{
+  GstElement *pipeline = gst_parse_launch (
+      "fakesrc num-buffers=0 ! icetransport bind-address=127.0.0.1", NULL);
+  g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
+  for (guint i = 0; i < 3; i++) {
+    gst_element_set_state (pipeline, GST_STATE_PLAYING);
+    GstMessage *message = gst_bus_timed_pop_filtered (
+        bus, 60 * GST_SECOND, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+    fail_unless (message != NULL, "the pipeline does not end, round %u", i);
+    fail_unless_equals_int (GST_MESSAGE_TYPE (message), GST_MESSAGE_EOS);
+    gst_message_unref (message);
+    gst_element_set_state (pipeline, GST_STATE_PAUSED);
+  }
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  gst_object_unref (pipeline);
+}
+GST_END_TEST
+
 /* 0: in READY before, 1: in READY between two runs. */
 GST_START_TEST (eos_below_paused_does_not_end_the_next_run)
 {
@@ -646,7 +719,7 @@ iceelement_suite (void)
   TCase *t = tcase_create ("element");
 
   suite_add_tcase (s, t);
-  tcase_set_timeout (t, 60);
+  tcase_set_timeout (t, 120);
   tcase_add_loop_test (t, after_a_flush_downstream_the_stream_goes_on, 0, 4);
   tcase_add_test (t, pausing_does_not_wait_for_who_holds_a_packet);
   tcase_add_loop_test (
@@ -659,6 +732,8 @@ iceelement_suite (void)
   tcase_add_test (t, eos_waits_for_what_is_queued);
   tcase_add_test (t, eos_does_not_wait_for_ever);
   tcase_add_loop_test (t, eos_that_waits_can_be_taken_back, 0, 2);
+  tcase_add_test (t, eos_is_told_whenever_playing_begins);
+  tcase_add_test (t, a_pipeline_that_has_ended_ends_again_after_a_pause);
   tcase_add_loop_test (t, eos_below_paused_does_not_end_the_next_run, 0, 2);
   tcase_add_test (t, caps_that_leave_a_choice_do_not_replace_those_of_before);
   tcase_add_test (t, settings_of_a_start_do_not_change_while_it_runs);

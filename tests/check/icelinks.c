@@ -4,12 +4,17 @@
 #include "ice-side.h"
 
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stun/stunagent.h>
 #include <stun/usages/ice.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
 
 static char *
 description_of (Side *side)
@@ -43,12 +48,38 @@ has_pairs (Side *side, guint n)
   return side->pairs >= n;
 }
 
-/* The side that does not nominate starts anew and checks with what it was last told, while the other one's new
- * credentials are still on their way: by the time they come, the nomination is over. libnice repeats it with its next
- * consent check, 4 to 6 s later. */
+#define TRIES 3 /* of what must be fast, on a machine that may be busy */
+
+/* How long it takes, in ms, that the side which does not nominate is connected again after it has started anew and checks
+ * with what it was last told, while the other one's new credentials are still on their way. */
+static gint64
+start_controlled_anew (Side *a, Side *b)
+{
+  g_autofree char *old = description_of (a);
+  fail_unless_equals_int (gst_element_set_state (b->element, GST_STATE_NULL),
+      GST_STATE_CHANGE_SUCCESS);
+  forget (a);
+  forget (b);
+  g_object_set (b->element, "remote-description", old, NULL);
+  play (b);
+  fail_unless (wait_until (b, has_descriptions, 1));
+  tell (b, a);
+  fail_unless (wait_until (a, has_pairs, 1), "no new pair");
+  gint64 told = g_get_monotonic_time ();
+  tell (a, b);
+  fail_unless (wait_until (b, is_ready, 0), "no connection");
+  gint64 took = (g_get_monotonic_time () - told) / 1000;
+  gst_pad_push (a->push, packet (0, 100));
+  fail_unless (wait_until (b, has_arrived, 1));
+  return took;
+}
+
+/* By the time that the new credentials come, the nomination is over. libnice repeats it with its next consent check, 4 to 6 s
+ * later. */
 GST_START_TEST (a_controlled_side_that_starts_anew_is_nominated_at_once)
 {
   Side a, b;
+  gint64 took = G_MAXINT64;
   side_init (&a, TRUE);
   side_init (&b, FALSE);
   play (&a);
@@ -58,53 +89,36 @@ GST_START_TEST (a_controlled_side_that_starts_anew_is_nominated_at_once)
   tell (&a, &b);
   tell (&b, &a);
   fail_unless (wait_until (&a, is_ready, 0) && wait_until (&b, is_ready, 0));
-
-  g_autofree char *old = description_of (&a);
-  fail_unless_equals_int (gst_element_set_state (b.element, GST_STATE_NULL),
-      GST_STATE_CHANGE_SUCCESS);
-  forget (&a);
-  forget (&b);
-  g_object_set (b.element, "remote-description", old, NULL);
-  play (&b);
-  fail_unless (wait_until (&b, has_descriptions, 1));
-  tell (&b, &a);
-  fail_unless (wait_until (&a, has_pairs, 1), "no new pair");
-  gint64 told = g_get_monotonic_time ();
-  tell (&a, &b);
-  fail_unless (wait_until (&b, is_ready, 0), "no connection");
-  gint64 took = (g_get_monotonic_time () - told) / 1000;
+  for (guint i = 0; i < TRIES && took >= 3000; i++)
+    took = start_controlled_anew (&a, &b);
   fail_unless (took < 3000, "%" G_GINT64_FORMAT " ms", took);
-  gst_pad_push (a.push, packet (0, 100));
-  fail_unless (wait_until (&b, has_arrived, 1));
   side_clear (&a);
   side_clear (&b);
 }
 GST_END_TEST
 
-/* The first of `n` ports in a row that were free a moment ago; 0 for none. */
+/* The first of `n` ports in a row that were free a moment ago; 0 for none. Below those that the kernel hands out, which
+ * whatever runs besides would take meanwhile. */
 static guint
 free_ports (guint n)
 {
   for (guint attempt = 0; attempt < 100; attempt++) {
-    guint base = 0, got = 0;
-    int fds[8];
+    guint base = (guint) g_random_int_range (10000, 20000), got = 0;
     for (; got < n; got++) {
       struct sockaddr_in at = { .sin_family = AF_INET,
-        .sin_port = g_htons ((guint16) (got ? base + got : 0)),
+        .sin_port = g_htons ((guint16) (base + got)),
         .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
-      socklen_t len = sizeof at;
-      fds[got] = socket (AF_INET, SOCK_DGRAM, 0);
-      if (bind (fds[got], (struct sockaddr *) &at, len) < 0
-          || getsockname (fds[got], (struct sockaddr *) &at, &len) < 0) {
-        close (fds[got]);
+      int udp = socket (AF_INET, SOCK_DGRAM, 0),
+          tcp = socket (AF_INET, SOCK_STREAM, 0);
+      gboolean is_free =
+          bind (udp, (struct sockaddr *) &at, sizeof at) == 0
+          && bind (tcp, (struct sockaddr *) &at, sizeof at) == 0;
+      close (udp);
+      close (tcp);
+      if (!is_free)
         break;
-      }
-      if (got == 0)
-        base = g_ntohs (at.sin_port);
     }
-    for (guint i = 0; i < got; i++)
-      close (fds[i]);
-    if (got == n && base + n < 65536)
+    if (got == n)
       return base;
   }
   return 0;
@@ -367,6 +381,8 @@ typedef struct
   GThread *thread;
   gint stop;      /* atomic */
   gint nominated; /* atomic: checks that did */
+  gint bundled;   /* atomic: answers that went out amid packets */
+  gboolean bundles;
 } Lite;
 
 #define LITE_UFRAG "lite"
@@ -380,6 +396,34 @@ lite_password (StunAgent *agent, StunMessage *message, uint8_t *username,
   *password = (uint8_t *) LITE_PWD;
   *password_len = strlen (LITE_PWD);
   return username_len > 5 && memcmp (username, LITE_UFRAG ":", 5) == 0;
+}
+
+/* `answer` as the kernel may coalesce it: between two packets of RTP of its size. */
+static void
+send_amid_packets (int fd, const uint8_t *answer, size_t len,
+    const struct sockaddr_storage *to, socklen_t to_len)
+{
+  static uint8_t rtp[1024] = { 0x80 };
+  uint16_t segment = (uint16_t) len;
+  union
+  {
+    char bytes[CMSG_SPACE (sizeof (uint16_t))];
+    struct cmsghdr align;
+  } control = { { 0 } };
+  struct iovec vectors[] = { { rtp, len }, { (void *) answer, len },
+    { rtp, len } };
+  struct msghdr h = { .msg_name = (void *) to,
+    .msg_namelen = to_len,
+    .msg_iov = vectors,
+    .msg_iovlen = G_N_ELEMENTS (vectors),
+    .msg_control = control.bytes,
+    .msg_controllen = sizeof control.bytes };
+  struct cmsghdr *c = CMSG_FIRSTHDR (&h);
+  c->cmsg_level = IPPROTO_UDP;
+  c->cmsg_type = UDP_SEGMENT;
+  c->cmsg_len = CMSG_LEN (sizeof segment);
+  memcpy (CMSG_DATA (c), &segment, sizeof segment);
+  (void) !sendmsg (fd, &h, 0);
 }
 
 static gpointer
@@ -421,23 +465,49 @@ run_lite (gpointer user)
       continue;
     if (stun_usage_ice_conncheck_use_candidate (&request))
       g_atomic_int_inc (&lite->nominated);
-    (void) !sendto (
-        lite->fd, out, out_len, 0, (struct sockaddr *) &from, from_len);
+    /* libnice's own checks tell a priority, the element's do not. */
+    if (lite->bundles
+        && !stun_message_has_attribute (&request, STUN_ATTRIBUTE_PRIORITY)) {
+      send_amid_packets (lite->fd, out, out_len, &from, from_len);
+      g_atomic_int_inc (&lite->bundled);
+    } else
+      (void) !sendto (
+          lite->fd, out, out_len, 0, (struct sockaddr *) &from, from_len);
   }
   return NULL;
 }
 
 static void
-lite_start (Lite *lite)
+lite_start (Lite *lite, gboolean bundles)
 {
   struct sockaddr_in at = { .sin_family = AF_INET,
     .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
   socklen_t len = sizeof at;
-  *lite = (Lite){ .fd = socket (AF_INET, SOCK_DGRAM, 0) };
+  *lite = (Lite){ .fd = socket (AF_INET, SOCK_DGRAM, 0), .bundles = bundles };
   fail_unless (bind (lite->fd, (struct sockaddr *) &at, len) == 0
                && getsockname (lite->fd, (struct sockaddr *) &at, &len) == 0);
   lite->port = g_ntohs (at.sin_port);
   lite->thread = g_thread_new ("lite", run_lite, lite);
+}
+
+static void
+lite_stop (Lite *lite)
+{
+  g_atomic_int_set (&lite->stop, TRUE);
+  g_thread_join (lite->thread);
+  close (lite->fd);
+}
+
+static void
+connect_to_lite (Side *side, const Lite *lite)
+{
+  g_autofree char *text = g_strdup_printf (
+      "a=ice-lite\na=ice-ufrag:" LITE_UFRAG "\na=ice-pwd:" LITE_PWD
+      "\nm=audio 9 RTP/AVP 0\na=candidate:1 1 UDP 2130706431 127.0.0.1 %u typ host\na=end-of-candidates\n",
+      lite->port);
+  play (side);
+  g_object_set (side->element, "remote-description", text, NULL);
+  fail_unless (wait_until (side, is_ready, 0), "no connection");
 }
 
 /* Who faces a lite agent controls, whatever it was told, and does not wait at a restart for an answer that never comes. */
@@ -445,28 +515,54 @@ GST_START_TEST (a_lite_far_end_is_controlled_and_not_waited_for)
 {
   Side a;
   Lite lite;
-  lite_start (&lite);
+  lite_start (&lite, FALSE);
   side_init (&a, FALSE);
-  g_autofree char *text = g_strdup_printf (
-      "a=ice-lite\na=ice-ufrag:" LITE_UFRAG "\na=ice-pwd:" LITE_PWD
-      "\nm=audio 9 RTP/AVP 0\na=candidate:1 1 UDP 2130706431 127.0.0.1 %u typ host\na=end-of-candidates\n",
-      lite.port);
-  play (&a);
-  g_object_set (a.element, "remote-description", text, NULL);
-  fail_unless (wait_until (&a, is_ready, 0), "no connection");
+  connect_to_lite (&a, &lite);
   fail_unless (passes (&a, &a));
   fail_unless (g_atomic_int_get (&lite.nominated) > 0);
-  guint pairs = a.pairs;
-  gint64 start = g_get_monotonic_time ();
-  g_signal_emit_by_name (a.element, "restart");
-  fail_unless (wait_until (&a, has_pairs, pairs + 1), "no restart");
-  gint64 took = (g_get_monotonic_time () - start) / 1000;
+  gint64 took = G_MAXINT64;
+  for (guint i = 0; i < TRIES && took >= 4000; i++) {
+    guint pairs = a.pairs;
+    gint64 start = g_get_monotonic_time ();
+    g_signal_emit_by_name (a.element, "restart");
+    fail_unless (wait_until (&a, has_pairs, pairs + 1), "no restart");
+    took = (g_get_monotonic_time () - start) / 1000;
+  }
   fail_unless (took < 4000, "%" G_GINT64_FORMAT " ms", took);
   fail_unless (passes (&a, &a));
   side_clear (&a);
-  g_atomic_int_set (&lite.stop, TRUE);
-  g_thread_join (lite.thread);
-  close (lite.fd);
+  lite_stop (&lite);
+}
+GST_END_TEST
+
+static gboolean
+has_round_trip_time (Side *side)
+{
+  GstStructure *stats;
+  g_object_get (side->element, "stats", &stats, NULL);
+  gboolean has = gst_structure_has_field (stats, "round-trip-time");
+  gst_structure_free (stats);
+  return has;
+}
+
+/* An answer to the element's own check that the kernel hands over in one piece with packets: it is taken out, they are not. */
+GST_START_TEST (an_answer_that_comes_amid_packets_is_told_apart)
+{
+  Side a;
+  Lite lite;
+  gint64 end = g_get_monotonic_time () + WAIT;
+  lite_start (&lite, TRUE);
+  side_init (&a, FALSE);
+  connect_to_lite (&a, &lite);
+  while (!has_round_trip_time (&a) && g_get_monotonic_time () < end)
+    g_usleep (LOOK_AGAIN);
+  fail_unless (has_round_trip_time (&a), "the answer went by");
+  lite_stop (&lite);
+  guint want = 2 * (guint) lite.bundled;
+  fail_unless (stat_reaches (&a, "packets-delivered", want),
+      "%" G_GUINT64_FORMAT " packets of %u", stat_of (&a, "packets-delivered"),
+      want);
+  side_clear (&a);
 }
 GST_END_TEST
 
@@ -581,6 +677,39 @@ GST_START_TEST (what_is_skipped_is_counted_once)
 }
 GST_END_TEST
 
+/* Candidates without a description to belong to: some are kept, the others counted; the same ones again are neither. */
+GST_START_TEST (early_candidates_beyond_the_limit_are_counted)
+{
+  Side a;
+  side_init (&a, TRUE);
+  play (&a);
+  for (guint round = 0; round < 2; round++)
+    for (guint i = 0; i < 32; i++) {
+      g_autofree char *text = g_strdup_printf (
+          "candidate:1 1 UDP 9 127.0.0.1 %u typ host", 1000 + i);
+      g_signal_emit_by_name (a.element, "add-ice-candidate", text);
+    }
+  for (guint i = 0; i < 8; i++) {
+    g_autofree char *text = g_strdup_printf (
+        "candidate:1 1 UDP 9 127.0.0.1 %u typ host", 2000 + i);
+    g_signal_emit_by_name (a.element, "add-ice-candidate", text);
+  }
+  fail_unless (stat_reaches (&a, "candidates-skipped", 8),
+      "%" G_GUINT64_FORMAT, stat_of (&a, "candidates-skipped"));
+  /* What was told in READY and is too much counts as well, and all of it outlives a stop. */
+  gst_element_set_state (a.element, GST_STATE_READY);
+  fail_unless_equals_uint64 (stat_of (&a, "candidates-skipped"), 8);
+  for (guint i = 0; i < 130; i++)
+    g_signal_emit_by_name (
+        a.element, "add-ice-candidate", "candidate:1 1 UDP 9 ::1 9 typ host");
+  fail_unless_equals_uint64 (stat_of (&a, "candidates-skipped"), 10);
+  gst_element_set_state (a.element, GST_STATE_PLAYING);
+  g_signal_emit_by_name (a.element, "add-ice-candidate", "nonsense");
+  fail_unless (stat_reaches (&a, "candidates-skipped", 11));
+  side_clear (&a);
+}
+GST_END_TEST
+
 static Suite *
 icelinks_suite (void)
 {
@@ -598,6 +727,8 @@ icelinks_suite (void)
   tcase_add_test (t, candidates_that_come_late_are_told);
   tcase_add_test (t, the_receive_buffer_is_as_large_as_asked_for);
   tcase_add_test (t, what_is_skipped_is_counted_once);
+  tcase_add_test (t, early_candidates_beyond_the_limit_are_counted);
+  tcase_add_test (t, an_answer_that_comes_amid_packets_is_told_apart);
   tcase_add_loop_test (t, a_restart_works_with_few_ports, 1, 5);
   return s;
 }

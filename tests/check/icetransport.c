@@ -600,7 +600,7 @@ GST_START_TEST (a_hundred_restarts_leave_no_descriptor_thread_or_memory)
       memory = allocated_bytes ();
     }
   }
-  fail_unless_equals_int (count_entries ("/proc/self/fd"), descriptors);
+  fail_unless (count_entries ("/proc/self/fd") <= descriptors);
   fail_unless (
       count_entries ("/proc/self/task")
       <= threads + 1); /* a thread that is just ending may still be listed */

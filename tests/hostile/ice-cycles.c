@@ -115,7 +115,7 @@ GST_START_TEST (cycles_leave_nothing_behind)
   double share = idle_share ();
   fail_unless (
       share < 0.02, "%.0f %% of a processor after the end", share * 100);
-  fail_unless_equals_int (count_entries ("/proc/self/fd"), descriptors);
+  fail_unless (count_entries ("/proc/self/fd") <= descriptors);
   fail_unless (count_entries ("/proc/self/task") <= threads);
   /* See icetransport.c for the 192 bytes that GnuTLS keeps of each thread. */
   gsize now = allocated_bytes (), grown = now > memory ? now - memory : 0;
@@ -141,7 +141,7 @@ main (int argc, char **argv)
   Suite *s = suite_create ("ice-cycles");
   TCase *t = tcase_create ("cycles");
   suite_add_tcase (s, t);
-  tcase_set_timeout (t, 170);
+  tcase_set_timeout (t, 570);
   tcase_add_test (t, cycles_leave_nothing_behind);
   return gst_check_run_suite (s, "ice-cycles", __FILE__);
 }

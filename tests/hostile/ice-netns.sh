@@ -171,8 +171,8 @@ more_frames () { # SIDE SECONDS: 20 more decoded frames than now
 media_flows () { # SECONDS
   await c1 'state (connected|ready)' $1 connection
   await c2 'state (connected|ready)' $1 connection
-  more_frames c1 10
-  more_frames c2 10
+  more_frames c1 30
+  more_frames c2 30
 }
 back () { # SIDE SECONDS: its last state is a connected one again
   local i
@@ -200,7 +200,7 @@ case $scenario in
   host-host)
     two_hosts
     side c1; side c2
-    media_flows 20
+    media_flows 40
     grep -q 'pair host .* -> host .*(udp)' "$work/c1.log" || fail "not a pair of hosts"
     ;;
 
@@ -210,7 +210,7 @@ case $scenario in
     address c1 eth0 2001:db8::1/64 nodad
     address c2 eth0 2001:db8::2/64 nodad
     side c1 bind-address=2001:db8::1; side c2 bind-address=2001:db8::2
-    media_flows 20
+    media_flows 40
     grep -q 'pair host \[2001:db8::1\].* -> host \[2001:db8::2\]' "$work/c1.log" || fail "not the IPv6 pair"
     ;;
 
@@ -219,7 +219,7 @@ case $scenario in
     internet none restricted
     server
     side c1; side c2 stun-server=stun://203.0.113.3:3478
-    media_flows 20
+    media_flows 40
     grep -q 'pair .* -> (srflx|prflx) 203.0.113.22' -E "$work/c1.log" || fail "c1 does not send to the NAT's address"
     ;;
 
@@ -227,7 +227,7 @@ case $scenario in
     internet restricted restricted
     server
     side c1 stun-server=stun://203.0.113.3:3478; side c2 stun-server=203.0.113.3
-    media_flows 20
+    media_flows 40
     grep -q 'pair .* -> (srflx|prflx) 203.0.113.22' -E "$work/c1.log" || fail "c1 does not send to the NAT's address"
     ;;
 
@@ -237,12 +237,12 @@ case $scenario in
     echo "# the relay
 turn://alice:sesame@203.0.113.3:3478?transport=${scenario#turn-}" > "$work/turn.uri"
     side c1 ${turn}$work/turn.uri; side c2 ${turn}$work/turn.uri
-    media_flows 20
+    media_flows 40
     grep -qE 'pair (relay .*|.* -> relay )' "$work/c1.log" || fail "not through the relay"
     # libnice drops the answers to checks that are not its own: no round trip time is better than a wrong one.
     sleep 3
     kill -USR2 $pid_c1
-    await c1 ' stats ' 5 "statistics"
+    await c1 ' stats ' 20 "statistics"
     for n in $(seq 2); do
       grep -q 'pair relay' "$work/c$n.log" && grep ' stats ' "$work/c$n.log" | grep -q round-trip-time && fail "a round trip time"
     done
@@ -258,7 +258,7 @@ turn://alice:sesame@203.0.113.3:3478?transport=${scenario#turn-}" > "$work/turn.
     echo "turns://alice:sesame@203.0.113.3" > "$work/turn.uri"
     side c1 ${turn}$work/turn.uri turn-certificates-location=$work/cert.pem
     side c2 ${turn}$work/turn.uri turn-certificates-location=$work/cert.pem
-    media_flows 20
+    media_flows 40
     grep -qE 'pair (relay .*|.* -> relay )' "$work/c1.log" || fail "not through the relay"
     ;;
 
@@ -270,7 +270,7 @@ turn://alice:sesame@203.0.113.3:3478?transport=${scenario#turn-}" > "$work/turn.
     server tls
     echo "turns://alice:sesame@203.0.113.3" > "$work/turn.uri"
     side c1 ${turn}$work/turn.uri force-relay=true connect-timeout=8
-    await c1 'warning The TURN server could not be reached over TLS' 10 "warning"
+    await c1 'warning The TURN server could not be reached over TLS' 25 "warning"
     exit 0
     ;;
 
@@ -279,8 +279,8 @@ turn://alice:sesame@203.0.113.3:3478?transport=${scenario#turn-}" > "$work/turn.
     server
     echo "turn://alice:wrong@203.0.113.3:3478" > "$work/turn.uri"
     side c1 ${turn}$work/turn.uri force-relay=true connect-timeout=6; side c2 connect-timeout=12
-    await c1 'warning No TURN server gave a relay address' 12 "warning about the server"
-    await c1 'error No connection|error No description' 12 "error"
+    await c1 'warning No TURN server gave a relay address' 25 "warning about the server"
+    await c1 'error No connection|error No description' 25 "error"
     ! grep -q wrong "$work/c1.log" || fail "the password was printed"
     echo "c1: $(grep -E 'warning|error' "$work/c1.log" | cut -c1-300)"
     exit 0
@@ -292,8 +292,8 @@ turn://alice:sesame@203.0.113.3:3478?transport=${scenario#turn-}" > "$work/turn.
     ipv4_only c1; ipv4_only c2
     wire c1 d0 c1 d1; address c1 d0 10.1.0.1/32
     wire c2 d0 c2 d1; address c2 d0 10.2.0.1/32
-    side c1 connect-timeout=4; side c2 connect-timeout=8
-    await c1 'error No connection to the far end within 4 s.*10.1.0.1:[0-9]+ -> host 10.2.0.1:[0-9]+ \(udp\): Network is unreachable' 8 \
+    side c1 connect-timeout=8; side c2 connect-timeout=16
+    await c1 'error No connection to the far end within 8 s.*10.1.0.1:[0-9]+ -> host 10.2.0.1:[0-9]+ \(udp\): Network is unreachable' 25 \
       "error that names the pair and the reason"
     grep ' error ' "$work/c1.log" | cut -c1-300
     exit 0
@@ -315,13 +315,13 @@ turn://alice:sesame@203.0.113.3:3478?transport=${scenario#turn-}" > "$work/turn.
     ports=
     [ $scenario = link-loss ] || ports="port-min=5000 port-max=5000"
     side c1 $ports; side c2 $ports
-    media_flows 20
+    media_flows 40
     ip -n "$tag-c1" link set eth0 down
     await c1 'state disconnected' 20 "loss seen"
     sleep 10
     ip -n "$tag-c1" link set eth0 up
-    back c1 25; back c2 25
-    more_frames c1 15; more_frames c2 15
+    back c1 40; back c2 40
+    more_frames c1 30; more_frames c2 30
     [ -z "$ports" ] || grep -q '10.1.0.1 5000 typ host' "$work/a.sdp" || fail "another port"
     ;;
 
@@ -331,7 +331,7 @@ turn://alice:sesame@203.0.113.3:3478?transport=${scenario#turn-}" > "$work/turn.
     ports=
     [ $scenario = consent ] || ports="port-min=5000 port-max=5000"
     side c1 $ports; side c2 $ports
-    media_flows 20
+    media_flows 40
     in_space c1 nft 'add table ip t; add chain ip t c { type filter hook input priority 0; policy drop; }'
     deaf
     ms=$(when c1 .)
@@ -342,8 +342,8 @@ turn://alice:sesame@203.0.113.3:3478?transport=${scenario#turn-}" > "$work/turn.
     [ $took -ge 3500 ] || fail "disconnected after $took ms already"
     in_space c1 nft delete table ip t
     hearing
-    back c1 25; back c2 25
-    more_frames c1 15; more_frames c2 15
+    back c1 40; back c2 40
+    more_frames c1 30; more_frames c2 30
     [ -z "$ports" ] || grep -q '10.1.0.1 5000 typ host' "$work/a.sdp" || fail "another port"
     echo "disconnected after $took ms"
     ;;
@@ -351,10 +351,10 @@ turn://alice:sesame@203.0.113.3:3478?transport=${scenario#turn-}" > "$work/turn.
   disconnect-timeout)
     two_hosts
     side c1 disconnect-timeout=3; side c2
-    media_flows 20
+    media_flows 40
     ip -n "$tag-c1" link set eth0 down
     await c1 'state disconnected' 25 "loss seen"
-    await c1 'error The connection was lost and did not come back within 3 s' 10 "error"
+    await c1 'error The connection was lost and did not come back within 3 s' 25 "error"
     took=$(($(when c1 'error The connection') - $(when c1 'state disconnected')))
     [ $took -ge 2900 ] || fail "given up after $took ms"
     grep ' error ' "$work/c1.log" | cut -c1-300
@@ -365,42 +365,43 @@ turn://alice:sesame@203.0.113.3:3478?transport=${scenario#turn-}" > "$work/turn.
     # Both sides restart at once, ten times; media goes on.
     two_hosts
     side c1; side c2
-    media_flows 20
+    media_flows 40
     for i in $(seq 10); do
       kill -USR1 $pid_c1 $pid_c2
       sleep 0.3
     done
-    more_frames c1 15; more_frames c2 15
-    back c1 10; back c2 10
+    more_frames c1 30; more_frames c2 30
+    back c1 30; back c2 30
     ! grep -q 'state disconnected' "$work/c1.log" "$work/c2.log" || fail "the path was lost"
     kill -USR2 $pid_c1
-    await c1 'restarts=\(guint64\)[1-9]' 5 "restart"
+    await c1 'restarts=\(guint64\)[1-9]' 20 "restart"
     ;;
 
   short-loss)
-    # Packets are lost for 4 s, consent outlives it: nothing restarts, media goes on.
+    # Packets are lost for 3 s, consent outlives it: nothing restarts, media goes on. (libnice gives up 10 s after the last
+    # answer, which may be 6 s old when the loss begins.)
     two_hosts
     side c1; side c2
-    media_flows 20
+    media_flows 40
     deaf
-    sleep 4
+    sleep 3
     hearing
-    more_frames c1 10; more_frames c2 10
-    ! grep -q disconnected "$work/c1.log" || fail "restarted without need"
+    more_frames c1 30; more_frames c2 30
+    ! grep -q disconnected "$work/c1.log" "$work/c2.log" || fail "restarted without need"
     kill -USR2 $pid_c1
-    await c1 'stats .*round-trip-time' 5 "round trip time"
+    await c1 'stats .*round-trip-time' 20 "round trip time"
     ;;
 
   new-address)
     # The address is another one from one moment to the next, as after a change of network.
     two_hosts
     side c1; side c2
-    media_flows 20
+    media_flows 40
     ip -n "$tag-c1" addr del 10.1.0.1/24 dev eth0
     ip -n "$tag-c1" addr add 10.1.0.77/24 dev eth0
     await c1 'pair host 10.1.0.77:' 25 "pair with the new address"
     await c2 'pair .* -> (host|prflx) 10.1.0.77:' 25 "pair with the new address"
-    more_frames c1 15; more_frames c2 15
+    more_frames c1 30; more_frames c2 30
     ;;
 
   ice-tcp)
@@ -408,7 +409,7 @@ turn://alice:sesame@203.0.113.3:3478?transport=${scenario#turn-}" > "$work/turn.
     two_hosts
     in_space c2 nft 'add table ip t; add chain ip t c { type filter hook input priority 0; }; add rule ip t c meta l4proto udp drop'
     side c1 ice-tcp=true bind-address=10.1.0.1; side c2 ice-tcp=true bind-address=10.1.0.2
-    media_flows 20
+    media_flows 40
     grep -q 'pair .*(tcp)' "$work/c1.log" || fail "not over TCP"
     ;;
 

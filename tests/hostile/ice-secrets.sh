@@ -25,14 +25,14 @@ export GST_DEBUG='*:9' GST_DEBUG_NO_COLOR=1
 side () { # OWN OTHER CONTROLLING
   mkdir $1.dot
   GST_DEBUG_DUMP_DOT_DIR=$1.dot LD_PRELOAD=${CONCLAVE_PRELOAD-} GST_DEBUG_FILE=$1.debug gst-launch-1.0 -v videotestsrc is-live=true ! vp8enc deadline=1 ! rtpvp8pay ! \
-    icetransport name=t controlling=$3 bind-address=127.0.0.1 turn-servers-location=turn.uri local-description-location=$1.sdp \
+    icetransport name=t controlling=$3 connect-timeout=0 bind-address=127.0.0.1 turn-servers-location=turn.uri local-description-location=$1.sdp \
     remote-description-location=$2.sdp t.src ! fakesink silent=false sync=false > $1.out 2>&1 &
   pids+=($!)
 }
 side a b true
 side b a false
 arrived () { grep -c 'last-message = chain' "$1.out"; }
-for i in $(seq 400); do # each of the two: their output reaches the files late and in pieces
+for i in $(seq 900); do # each of the two: their output reaches the files late and in pieces
   [ "$(arrived a)" -ge 10 ] && [ "$(arrived b)" -ge 10 ] && break
   sleep 0.1
 done

@@ -70,13 +70,13 @@ for name in $names; do
       [ -n "$line" ] || fail "$name has no side $side"
       bash -c "$line" > "$side.log" 2>&1 &
       pids+=($!)
-      for i in $(seq 100); do
+      for i in $(seq 300); do
         [ -s "$side.sdp" ] && break
         sleep 0.1
       done
       [ -s "$side.sdp" ] || fail "$name: side $side writes no description"
     done
-    for i in $(seq 200); do
+    for i in $(seq 400); do
       grep -q ERROR ./*.log && fail "$name: an error"
       [ "$(grep -c 'last-message = chain' b.log)" -ge 20 ] && break
       sleep 0.1
