@@ -44,6 +44,21 @@ srtp_base_has_any_key (ConclaveSrtpBase *self)
              && g_signal_has_handler_pending (self, request_key, 0, FALSE));
 }
 
+static void
+forget_unused (ConclaveSrtpBase *self)
+{
+  g_clear_pointer (&self->unused, secret_unref);
+  g_clear_pointer (&self->unused_mki, g_bytes_unref);
+}
+
+void
+srtp_base_retire (ConclaveSrtpBase *self)
+{
+  if (self->session)
+    srtp_session_retire (self->session);
+  forget_unused (self);
+}
+
 /* Sets the key that no packet has used again, after its session gave way to another. */
 static void
 carry_unused (ConclaveSrtpBase *self)
@@ -119,8 +134,7 @@ srtp_base_give_key (
     own_keys_retire (self->own);
   if (self->unused && secret_equal (self->unused, key))
     return SRTP_OK;
-  g_clear_pointer (&self->unused, secret_unref);
-  g_clear_pointer (&self->unused_mki, g_bytes_unref);
+  forget_unused (self);
   if (!known && (first || !next)) {
     self->unused = secret_ref (key);
     self->unused_mki = mki ? g_bytes_ref (mki) : NULL;
@@ -202,7 +216,7 @@ load_key (ConclaveSrtpBase *self, const Given *given, const SrtpConfig *config,
     return;
   if (!key) {
     if (given->cleared)
-      srtp_session_retire (self->session);
+      srtp_base_retire (self);
     return;
   }
   print = key_print (key);
