@@ -66,10 +66,14 @@ carry_unused (ConclaveSrtpBase *self)
   g_autoptr (Secret) key = g_steal_pointer (&self->unused);
   g_autoptr (GBytes) mki = g_steal_pointer (&self->unused_mki);
 
-  if (key
-      && secret_len (key)
-             == srtp_config_key_len (srtp_session_config (self->session)))
-    (void) srtp_base_give_key (self, key, mki, FALSE);
+  if (!key
+      || secret_len (key)
+             != srtp_config_key_len (srtp_session_config (self->session))
+      || srtp_base_give_key (self, key, mki, FALSE) != SRTP_OK)
+    return;
+  forget_unused (self);
+  self->unused = g_steal_pointer (&key); /* still */
+  self->unused_mki = g_steal_pointer (&mki);
 }
 
 gboolean
