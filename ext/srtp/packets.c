@@ -78,10 +78,13 @@ srtp_packet_ssrc (const uint8_t *packet, size_t len, bool rtcp, uint32_t *ssrc)
 }
 
 /* Whether one more SSRC may be told to have failed: some at once, and then one of SRTP_TELL_INTERVAL packets, so that
- * made-up SSRCs neither fill a log nor use up the warning that one with another key is for. */
+ * made-up SSRCs neither fill a log nor use up the warning that one with another key is for. A stream that had an authentic
+ * packet is nobody's invention, and need not wait behind those. */
 static bool
-may_tell (SrtpSession *session)
+may_tell (SrtpSession *session, const SrtpStream *stream)
 {
+  if (stream && stream->authentic)
+    return true;
   if (session->tellable == 0)
     return false;
   session->tellable--;
@@ -123,7 +126,7 @@ finish (Job *job, SrtpResult result, size_t octets)
   bool says_something =
       result == SRTP_UNAUTHENTIC
       || (result == SRTP_NO_KEY && srtp_session_has_key (session));
-  if (says_something && !own->told && may_tell (session))
+  if (says_something && !own->told && may_tell (session, job->stream))
     job->info->first_failure = own->told = true;
   job->info->recovered = result == SRTP_OK
                          && own->counters.results[result] == 1

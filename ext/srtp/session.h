@@ -192,9 +192,10 @@ typedef struct
       index; /* RFC 3711, 3.3.1: 2^16 * ROC + SEQ; for RTCP the SRTCP index */
   bool new_stream; /* the first good packet of this SSRC */
   bool
-      first_failure; /* SRTP_UNAUTHENTIC, or SRTP_NO_KEY though there are keys, and to be told of: once per SSRC that the session remembers, SRTP_MAX_STRANGERS
-                        times and then once in SRTP_TELL_INTERVAL packets, so that a flood of SSRCs floods no log. An SSRC
-                        that had to wait is told of with a later failure */
+      first_failure; /* SRTP_UNAUTHENTIC, or SRTP_NO_KEY though there are keys, and to be told of: once per SSRC that the session remembers. Of
+                        SSRCs without an authentic packet SRTP_MAX_STRANGERS times and then once in SRTP_TELL_INTERVAL
+                        packets, so that a flood of them floods no log; one that had to wait is told of with a later
+                        failure */
   bool recovered;    /* the first good packet of an SSRC that had failed */
   bool
       soft_limit; /* the key comes near the end of its lifetime: told once per key */

@@ -84,8 +84,7 @@ static void
 clear_keys (ConclaveSrtpBase *self)
 {
   g_mutex_lock (&self->lock);
-  if (self->session)
-    srtp_session_retire (self->session);
+  srtp_base_retire (self);
   own_keys_retire (self->own);
   g_mutex_unlock (&self->lock);
 }

@@ -44,6 +44,21 @@ srtp_base_has_any_key (ConclaveSrtpBase *self)
              && g_signal_has_handler_pending (self, request_key, 0, FALSE));
 }
 
+static void
+forget_unused (ConclaveSrtpBase *self)
+{
+  g_clear_pointer (&self->unused, secret_unref);
+  g_clear_pointer (&self->unused_mki, g_bytes_unref);
+}
+
+void
+srtp_base_retire (ConclaveSrtpBase *self)
+{
+  if (self->session)
+    srtp_session_retire (self->session);
+  forget_unused (self);
+}
+
 /* Sets the key that no packet has used again, after its session gave way to another. */
 static void
 carry_unused (ConclaveSrtpBase *self)
@@ -51,10 +66,14 @@ carry_unused (ConclaveSrtpBase *self)
   g_autoptr (Secret) key = g_steal_pointer (&self->unused);
   g_autoptr (GBytes) mki = g_steal_pointer (&self->unused_mki);
 
-  if (key
-      && secret_len (key)
-             == srtp_config_key_len (srtp_session_config (self->session)))
-    (void) srtp_base_give_key (self, key, mki, FALSE);
+  if (!key
+      || secret_len (key)
+             != srtp_config_key_len (srtp_session_config (self->session))
+      || srtp_base_give_key (self, key, mki, FALSE) != SRTP_OK)
+    return;
+  forget_unused (self);
+  self->unused = g_steal_pointer (&key); /* still */
+  self->unused_mki = g_steal_pointer (&mki);
 }
 
 gboolean
@@ -119,8 +138,7 @@ srtp_base_give_key (
     own_keys_retire (self->own);
   if (self->unused && secret_equal (self->unused, key))
     return SRTP_OK;
-  g_clear_pointer (&self->unused, secret_unref);
-  g_clear_pointer (&self->unused_mki, g_bytes_unref);
+  forget_unused (self);
   if (!known && (first || !next)) {
     self->unused = secret_ref (key);
     self->unused_mki = mki ? g_bytes_ref (mki) : NULL;
@@ -202,7 +220,7 @@ load_key (ConclaveSrtpBase *self, const Given *given, const SrtpConfig *config,
     return;
   if (!key) {
     if (given->cleared)
-      srtp_session_retire (self->session);
+      srtp_base_retire (self);
     return;
   }
   print = key_print (key);

@@ -83,6 +83,9 @@ gboolean srtp_base_ensure_session (
 SrtpResult srtp_base_give_key (
     ConclaveSrtpBase *self, Secret *key, GBytes *mki, gboolean next);
 
+/* Takes the keys of the session for all away: none of them comes back but by being given anew. Lock held. */
+void srtp_base_retire (ConclaveSrtpBase *self);
+
 /* Gives one SSRC its key, as own_keys_give() with this element's limits. A key of the session for all is refused: what came
  * under it is not known to the SSRC's own. Lock held. */
 SrtpResult srtp_base_give_own_key (ConclaveSrtpBase *self, guint32 ssrc,

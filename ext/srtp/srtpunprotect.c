@@ -512,6 +512,14 @@ finish_batch (Batch *batch)
   return GST_FLOW_ERROR;
 }
 
+static GstEvent *
+rtcp_stream_start (ConclaveSrtpUnprotect *self, const gchar *of)
+{
+  g_autofree gchar *id =
+      g_strdup_printf ("%s/rtcp", of ? of : GST_OBJECT_NAME (self));
+  return gst_event_new_stream_start (id);
+}
+
 /* rtcp_src begins: what is sticky on rtp_sink goes there as well, as RTCP. */
 static void
 start_mux (ConclaveSrtpUnprotect *self)
@@ -523,12 +531,10 @@ start_mux (ConclaveSrtpUnprotect *self)
     return; /* rtcp_sink has started it */
 
   g_autofree gchar *of = gst_pad_get_stream_id (self->rtp_sink);
-  g_autofree gchar *id =
-      g_strdup_printf ("%s/rtcp", of ? of : GST_OBJECT_NAME (self));
   g_autoptr (GstCaps) caps = gst_caps_new_empty_simple ("application/x-rtcp");
   g_autoptr (GstEvent) segment =
       gst_pad_get_sticky_event (self->rtp_sink, GST_EVENT_SEGMENT, 0);
-  gst_pad_push_event (self->rtcp_src, gst_event_new_stream_start (id));
+  gst_pad_push_event (self->rtcp_src, rtcp_stream_start (self, of));
   gst_pad_push_event (self->rtcp_src, gst_event_new_caps (caps));
   if (segment)
     gst_pad_push_event (self->rtcp_src, gst_event_ref (segment));
@@ -607,6 +613,14 @@ conclave_srtp_unprotect_sink_event (
   }
   if (pad == self->rtp_sink) {
     switch (GST_EVENT_TYPE (event)) {
+      case GST_EVENT_STREAM_START:
+        /* Else the end of the stream before lasts on rtcp_src, and lets nothing through. */
+        if (self->muxed && !gst_pad_is_linked (self->rtcp_sink)) {
+          const gchar *id;
+          gst_event_parse_stream_start (event, &id);
+          gst_pad_push_event (self->rtcp_src, rtcp_stream_start (self, id));
+        }
+        break;
       case GST_EVENT_EOS:
         /* Who waits for the end of RTCP gets it from here, if it comes from nowhere else. */
         if (!gst_pad_is_linked (self->rtcp_sink)) {

@@ -315,6 +315,79 @@ GST_START_TEST (a_cleared_key_that_is_set_again_accepts_no_replay)
 }
 GST_END_TEST;
 
+static gboolean
+has_key (GstElement *element)
+{
+  GstStructure *stats;
+  gboolean has = FALSE;
+  g_object_get (element, "stats", &stats, NULL);
+  fail_unless (gst_structure_get_boolean (stats, "has-key", &has));
+  gst_structure_free (stats);
+  return has;
+}
+
+/* However often the settings change before the first packet. */
+GST_START_TEST (an_unused_key_goes_over_to_all_other_settings)
+{
+  static const gchar *const backends[] = { "libsrtp2", "gnutls", "libsrtp2" };
+  GstElement *element = gst_element_factory_make ("srtpprotect", NULL);
+  g_autoptr (GBytes) key = key_bytes (1);
+  gboolean ok;
+
+  g_signal_emit_by_name (element, "set-key", key, NULL, &ok);
+  fail_unless (ok);
+  for (guint i = 0; i < G_N_ELEMENTS (backends); i++) {
+    gst_util_set_object_arg (G_OBJECT (element), "backend", backends[i]);
+    gst_element_set_state (element, GST_STATE_READY);
+    fail_unless (has_key (element), "lost at change %u", i);
+    gst_element_set_state (element, GST_STATE_NULL);
+  }
+
+  /* Once it is used, no more. */
+  GstHarness *h =
+      gst_harness_new_with_element (element, "rtp_sink_0", "rtp_src_0");
+  gst_harness_set_src_caps_str (h, RTP_CAPS);
+  fail_unless (passes (h, rtp_buffer (1)));
+  gst_element_set_state (element, GST_STATE_NULL);
+  g_object_set (element, "backend", 0, NULL);
+  gst_element_set_state (element, GST_STATE_READY);
+  fail_if (has_key (element));
+  gst_harness_teardown (h);
+  gst_object_unref (element);
+}
+GST_END_TEST;
+
+/* Other settings want another session, to which a key goes over that nothing was sent under: but not one that was taken
+ * away. Of srtpprotect and srtpunprotect, by action and by property. */
+GST_START_TEST (a_key_that_was_taken_away_unused_stays_away)
+{
+  gboolean by_action = __i__ % 2 == 0, ok;
+  GstElement *element = gst_element_factory_make (
+      __i__ < 2 ? "srtpprotect" : "srtpunprotect", NULL);
+  g_autoptr (GBytes) key = key_bytes (1);
+
+  if (by_action)
+    g_signal_emit_by_name (element, "set-key", key, NULL, &ok);
+  else
+    g_object_set (element, "key", key_text (1), NULL);
+  gst_element_set_state (element, GST_STATE_READY);
+  fail_unless (has_key (element));
+  if (by_action)
+    g_signal_emit_by_name (element, "clear-keys");
+  else
+    g_object_set (element, "key", NULL, NULL);
+  gst_element_set_state (element, GST_STATE_NULL);
+  gst_element_set_state (element, GST_STATE_READY);
+  fail_if (has_key (element));
+  gst_element_set_state (element, GST_STATE_NULL);
+  gst_util_set_object_arg (G_OBJECT (element), "backend", "libsrtp2");
+  gst_element_set_state (element, GST_STATE_READY);
+  fail_if (has_key (element), "the key is back");
+  gst_element_set_state (element, GST_STATE_NULL);
+  gst_object_unref (element);
+}
+GST_END_TEST;
+
 /* A ROC that is told before there is a key, and before set-key. */
 GST_START_TEST (a_told_roc_waits_for_the_key)
 {
@@ -676,6 +749,8 @@ srtpelementkeys_suite (void)
   tcase_add_test (tc, a_key_file_is_read_at_each_start);
   tcase_add_loop_test (tc, a_key_that_is_taken_away_is_gone, 0, 3);
   tcase_add_test (tc, a_cleared_key_that_is_set_again_accepts_no_replay);
+  tcase_add_test (tc, an_unused_key_goes_over_to_all_other_settings);
+  tcase_add_loop_test (tc, a_key_that_was_taken_away_unused_stays_away, 0, 4);
   tcase_add_test (tc, a_told_roc_waits_for_the_key);
   tcase_add_loop_test (tc, a_wrong_or_missing_mki_is_told_once_per_ssrc, 0,
       (int) G_N_ELEMENTS (mkis));

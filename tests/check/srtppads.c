@@ -251,6 +251,52 @@ GST_START_TEST (a_flush_frees_a_thread_that_pushes_rtcp)
 }
 GST_END_TEST;
 
+static GstFlowReturn
+count_buffer (GstPad *pad, GstObject *parent, GstBuffer *buffer)
+{
+  (*(guint *) gst_pad_get_element_private (pad))++;
+  gst_buffer_unref (buffer);
+  return GST_FLOW_OK;
+}
+
+/* As a concat before the element has it: the end of one stream, and the next, without a flush. RTCP of the first, or none. */
+GST_START_TEST (rtcp_from_the_rtp_pad_passes_after_an_end)
+{
+  GstHarness *h = unprotect_harness (1);
+  GstPad *end = gst_pad_new ("end", GST_PAD_SINK);
+  g_autoptr (GstPad) out = gst_element_get_static_pad (h->element, "rtcp_src");
+  srtp_t sender = raw_of (SRTP_SEND, 1);
+  g_autoptr (GstCaps) caps = gst_caps_from_string (SRTP_CAPS);
+  GstSegment segment;
+  guint seen = 0;
+
+  gst_pad_set_element_private (end, &seen);
+  gst_pad_set_chain_function (end, count_buffer);
+  gst_pad_set_active (end, TRUE);
+  fail_unless_equals_int (gst_pad_link (out, end), GST_PAD_LINK_OK);
+  if (__i__)
+    gst_harness_push (h, srtcp_buffer (sender));
+  fail_unless_equals_int ((int) seen, __i__);
+
+  gst_harness_push_event (h, gst_event_new_eos ());
+  fail_unless (GST_PAD_IS_EOS (end));
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  gst_harness_push_event (h, gst_event_new_stream_start ("next"));
+  gst_harness_push_event (h, gst_event_new_caps (caps));
+  gst_harness_push_event (h, gst_event_new_segment (&segment));
+  fail_unless (passes (h, srtp_buffer (sender, 1)));
+  gst_harness_push (h, srtcp_buffer (sender));
+  fail_unless_equals_int ((int) seen, __i__ + 1);
+  g_autofree gchar *id = gst_pad_get_stream_id (end);
+  fail_unless_equals_string (id, "next/rtcp");
+
+  gst_pad_unlink (out, end);
+  srtp_dealloc (sender);
+  gst_harness_teardown (h);
+  gst_object_unref (end);
+}
+GST_END_TEST;
+
 /* --- Streams --- */
 
 static guint
@@ -617,6 +663,7 @@ srtppads_suite (void)
   tcase_add_loop_test (tc, a_pad_may_be_released_from_downstream, 0, 2);
   tcase_add_loop_test (tc, a_pad_may_be_removed_from_downstream, 0, 2);
   tcase_add_test (tc, a_flush_frees_a_thread_that_pushes_rtcp);
+  tcase_add_loop_test (tc, rtcp_from_the_rtp_pad_passes_after_an_end, 0, 2);
   tcase_add_loop_test (
       tc, a_restarted_source_is_noticed_inside_a_bundle, 0, 2);
   tcase_add_loop_test (tc, two_pads_with_one_ssrc_are_a_collision, 0, 2);

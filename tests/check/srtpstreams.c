@@ -392,6 +392,24 @@ GST_START_TEST (flood_does_not_hide_a_source_with_another_key)
 }
 GST_END_TEST;
 
+/* Streams that were good until their sender changed its key, while SSRCs are made up faster than may be told. */
+GST_START_TEST (flood_does_not_silence_what_streams_have_to_tell)
+{
+  Pair pair = pair_with (&suits[__i__], NULL);
+
+  for (guint i = 0; i < 20; i++)
+    fail_unless_equals_int (pass_of (&pair, SSRC + i, 1), SRTP_OK);
+  for (guint i = 0; i < 2 * SRTP_MAX_STRANGERS; i++)
+    receive_forged (pair.receiver, 0x10000u + i, 1);
+  for (guint i = 0; i < 20; i++) {
+    fail_unless (receive_forged (pair.receiver, SSRC + i, 2).first_failure,
+        "stream %u is not told of", i);
+    fail_if (receive_forged (pair.receiver, SSRC + i, 3).first_failure);
+  }
+  pair_clear (&pair);
+}
+GST_END_TEST;
+
 GST_START_TEST (refusals_in_a_row_are_counted_per_ssrc_and_kind)
 {
   Pair pair = pair_with (&suits[__i__], NULL);
@@ -495,6 +513,8 @@ srtpstreams_suite (void)
   tcase_add_loop_test (tc, roc_told_wrongly_can_be_taken_back, 0, N_SUITS);
   tcase_add_loop_test (
       tc, flood_does_not_hide_a_source_with_another_key, 0, N_SUITS);
+  tcase_add_loop_test (
+      tc, flood_does_not_silence_what_streams_have_to_tell, 0, N_SUITS);
   tcase_add_loop_test (
       tc, refusals_in_a_row_are_counted_per_ssrc_and_kind, 0, N_SUITS);
   tcase_add_test (tc, snapshot_is_what_the_session_knows);
