@@ -26,7 +26,7 @@
  *
  * ## Streams
  * Sending waits for nothing: put `clocksync` behind a source that is not live. EOS of upstream is posted when the queue is
- * sent, at most #ConclaveIceTransport:connect-timeout later. Neither events nor queries cross to the other pad. What
+ * sent, at most #ConclaveIceTransport:connect-timeout later, in PLAYING only. Neither events nor queries cross to the other pad. What
  * downstream refuses is dropped and counted, and the stream goes on after a flush.
  *
  * ## Threads

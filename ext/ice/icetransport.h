@@ -18,7 +18,7 @@ GST_ELEMENT_REGISTER_DECLARE (icetransport)
 #define ICE_DEFAULT_MAX_QUEUED 512
 #define ICE_DEFAULT_RECEIVE_BUFFER (4 * 1024 * 1024)
 
-/* Sending. Counters only grow between READY and NULL. */
+/* Sending. Counters never go back. */
 typedef struct
 {
   GMutex

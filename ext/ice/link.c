@@ -620,10 +620,13 @@ ice_link_stun_tag (IceLink *link)
 gboolean
 ice_link_is_own_answer (IceLink *link, const guint8 *bytes, gsize size)
 {
-  guint32 tag = g_htonl (link->stun_tag);
+  guint32 begin;
+
   /* RFC 7983, 7: the first byte of STUN is 0 to 3. */
-  return size >= UDP_PATH_TAG_AT + sizeof tag && bytes[0] < 4
-         && memcmp (bytes + UDP_PATH_TAG_AT, &tag, sizeof tag) == 0;
+  if (size < UDP_PATH_TAG_AT + sizeof begin || bytes[0] > 3)
+    return FALSE;
+  memcpy (&begin, bytes + UDP_PATH_TAG_AT, sizeof begin);
+  return g_ntohl (begin) == link->stun_tag;
 }
 
 gboolean
