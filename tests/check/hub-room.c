@@ -122,6 +122,18 @@ GST_START_TEST (
   say_knock (rig, arrive_from (rig, MEETING, "192.0.2.8"));
   other_source = g_strdup (expect (host, WIRE_KNOCK)->knock.source);
   fail_unless (strcmp (label, other_source) != 0);
+  /* Admins of two meetings can't tell that it is the same. */
+  Client *other = arrive_from (rig, "another", "192.0.2.9");
+  WireMessage open = { .type = WIRE_OPEN };
+  open.open.meeting = (char *) "another";
+  memcpy (open.open.identity, identity_public_key (owner), IDENTITY_KEY_LEN);
+  wire_sign_open (owner, false, other->challenge, "another", rig->spki_hash,
+      open.open.sig);
+  say (rig, other, &open);
+  expect_opened (other);
+  SAY (other, .type = WIRE_CREDITS, .credits = 1);
+  say_knock (rig, arrive_from (rig, "another", "192.0.2.7"));
+  fail_unless (strcmp (label, expect (other, WIRE_KNOCK)->knock.source) != 0);
   fail_unless (strstr (label, "192") == NULL);
 }
 GST_END_TEST;
@@ -771,6 +783,11 @@ GST_START_TEST (open_needs_the_signature_over_this_challenge_meeting_and_hub)
   memcpy (
       message.open.identity, identity_public_key (owner), IDENTITY_KEY_LEN);
   wire_sign_open (owner, false, host->challenge, "other", rig->spki_hash,
+      message.open.sig);
+  say (rig, host, &message);
+  expect_error (host, WIRE_CODE_BAD_SIGNATURE);
+  /* And the other way about: signed for this one, said of another. */
+  wire_sign_open (owner, false, host->challenge, MEETING, rig->spki_hash,
       message.open.sig);
   say (rig, host, &message);
   expect_error (host, WIRE_CODE_BAD_SIGNATURE);
