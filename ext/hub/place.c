@@ -23,7 +23,8 @@ peer_number (const Hub *hub, uint64_t n)
       (uint8_t) (right >> 16), (uint8_t) (right >> 8), (uint8_t) right };
     uint8_t out[crypto_shorthash_BYTES];
     crypto_shorthash (out, in, sizeof in, hub->key);
-    uint32_t f = (uint32_t) out[0] << 24 | out[1] << 16 | out[2] << 8 | out[3];
+    uint32_t f;
+    memcpy (&f, out, sizeof f);
     uint32_t next = (left ^ f) & mask;
     left = right;
     right = next;
