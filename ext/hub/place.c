@@ -23,7 +23,8 @@ peer_number (const Hub *hub, uint64_t n)
       (uint8_t) (right >> 16), (uint8_t) (right >> 8), (uint8_t) right };
     uint8_t out[crypto_shorthash_BYTES];
     crypto_shorthash (out, in, sizeof in, hub->key);
-    uint32_t f = (uint32_t) out[0] << 24 | out[1] << 16 | out[2] << 8 | out[3];
+    uint32_t f;
+    memcpy (&f, out, sizeof f);
     uint32_t next = (left ^ f) & mask;
     left = right;
     right = next;
@@ -262,8 +263,8 @@ place_end (Place *place, WireCode code, bool gone)
   }
   if (gone && member)
     admin_tell_gone (room, place->peer);
-  else if (gone && admin && admin->connection)
-    send_peer (admin->connection, WIRE_GONE, place->peer);
+  else if (gone && admin)
+    admin_tell_gone_to (admin, place->peer);
   for (unsigned i = 0; gone && i < place->n_former; i++)
     admin_tell_gone (room, place->former[i]);
   g_hash_table_remove (hub->places, &place->peer);
@@ -288,7 +289,7 @@ place_lost (Place *place)
     place->state = PLACE_QUEUED; /* gets its turn back when it returns */
   }
   if (place->attends)
-    door_admin_away (place);
+    door_admin_away (place, false);
   /* Who has nothing that another connection could go on with leaves nothing. */
   if (!place->member && place->state == PLACE_IDLE && !place->said
       && place->n_former == 0)
@@ -441,6 +442,7 @@ return_member (Place *place, uint64_t seq, bool aware)
   else
     verdict = catch_up (place, seq, aware);
   admin_tell_missed (place);
+  door_admin_back (place);
   return verdict;
 }
 

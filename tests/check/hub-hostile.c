@@ -178,6 +178,18 @@ GST_START_TEST (a_source_connects_as_often_as_it_may_and_no_more)
 }
 GST_END_TEST;
 
+GST_START_TEST (a_source_has_so_many_strangers_and_no_more_however_slowly)
+{
+  for (int i = 0; i < HUB_MAX_SOURCE_STRANGERS + 20; i++) {
+    flood (MEETING, "s", true);
+    rig_wait (rig, 1000);
+  }
+  fail_unless_equals_uint64 (
+      hub_usage (rig->hub).strangers, HUB_MAX_SOURCE_STRANGERS);
+  fail_unless_equals_uint64 (hub_stats (rig->hub).connects_refused, 20);
+}
+GST_END_TEST;
+
 GST_START_TEST (a_stranger_that_shouts_is_slowed_down_and_then_cut)
 {
   Client *client = arrive (rig);
@@ -684,6 +696,8 @@ hub_hostile_suite (void)
       floods, in_a_full_meeting_the_source_with_the_most_gives_way);
   tcase_add_test (floods, floods_over_all_meetings_are_bounded_in_total);
   tcase_add_test (floods, a_source_connects_as_often_as_it_may_and_no_more);
+  tcase_add_test (
+      floods, a_source_has_so_many_strangers_and_no_more_however_slowly);
   tcase_add_test (floods, a_stranger_that_shouts_is_slowed_down_and_then_cut);
   tcase_add_test (
       floods, all_strangers_of_a_source_share_a_budget_of_messages);
