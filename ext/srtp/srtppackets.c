@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "srtppackets.h"
 
+#include <string.h>
+
 static GstCaps *
 rename_caps (GstCaps *caps, const gchar *const *names)
 {
@@ -106,4 +108,20 @@ srtp_buffer_with (GstBuffer *buffer, GstMemory *memory)
   if (gst_buffer_iterate_meta (buffer, &state))
     gst_buffer_copy_into (out, buffer, GST_BUFFER_COPY_META, 0, (gsize) -1);
   return out;
+}
+
+gboolean
+srtp_buffer_gather (GstBuffer *buffer, guint8 *out)
+{
+  GstMapInfo map;
+
+  for (guint i = 0; i < gst_buffer_n_memory (buffer); i++) {
+    GstMemory *memory = gst_buffer_peek_memory (buffer, i);
+    if (!gst_memory_map (memory, &map, GST_MAP_READ))
+      return FALSE;
+    memcpy (out, map.data, map.size);
+    out += map.size;
+    gst_memory_unmap (memory, &map);
+  }
+  return TRUE;
 }

@@ -23,4 +23,8 @@ GstIterator *srtp_iterate_pad (GstPad *other);
  * flags, times and metas. Takes `memory`; of `buffer` only what the result is. */
 GstBuffer *srtp_buffer_with (GstBuffer *buffer, GstMemory *memory);
 
+/* Copies the buffer's bytes together to `out`, which has room for them. FALSE when some of its memory cannot be read, on which
+ * gst_buffer_extract() would crash. */
+gboolean srtp_buffer_gather (GstBuffer *buffer, guint8 *out);
+
 G_END_DECLS

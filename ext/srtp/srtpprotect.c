@@ -204,9 +204,10 @@ protect_to_new (
     *result =
         protect_bytes (batch, map.data, map.size, data, room, &out_len, info);
     gst_memory_unmap (from, &map);
-  } else {
-    gst_buffer_extract (buffer, 0, data, len);
+  } else if (srtp_buffer_gather (buffer, data)) {
     *result = protect_bytes (batch, data, len, data, room, &out_len, info);
+  } else {
+    *result = SRTP_FAILED;
   }
   if (*result != SRTP_OK) {
     gst_memory_unref (memory);

@@ -372,9 +372,10 @@ unprotect_to_new (
     *result = unprotect_bytes (
         batch, map.data, map.size, data, room, &out_len, rtcp);
     gst_memory_unmap (from, &map);
-  } else {
-    gst_buffer_extract (buffer, 0, data, len);
+  } else if (srtp_buffer_gather (buffer, data)) {
     *result = unprotect_bytes (batch, data, len, data, room, &out_len, rtcp);
+  } else {
+    *result = SRTP_FAILED;
   }
   if (*result != SRTP_OK) {
     gst_memory_unref (memory);

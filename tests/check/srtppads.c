@@ -651,6 +651,73 @@ GST_START_TEST (packets_pass_while_statistics_are_made)
 }
 GST_END_TEST;
 
+/* Memory that cannot be mapped, as of a device that is gone. */
+static gpointer
+map_nothing (GstMemory *memory, gsize max_size, GstMapFlags flags)
+{
+  return NULL;
+}
+
+static void
+free_memory (GstAllocator *allocator, GstMemory *memory)
+{
+  g_free (memory);
+}
+
+typedef GstAllocator NothingAllocator;
+typedef GstAllocatorClass NothingAllocatorClass;
+GType nothing_allocator_get_type (void);
+G_DEFINE_TYPE (NothingAllocator, nothing_allocator, GST_TYPE_ALLOCATOR)
+
+static void
+nothing_allocator_class_init (NothingAllocatorClass *klass)
+{
+  klass->free = free_memory;
+}
+
+static void
+nothing_allocator_init (NothingAllocator *self)
+{
+  self->mem_type = "Nothing";
+  self->mem_map = map_nothing;
+}
+
+static GstBuffer *
+unreadable_buffer (gsize size)
+{
+  g_autoptr (GstAllocator) allocator =
+      gst_object_ref_sink (g_object_new (nothing_allocator_get_type (), NULL));
+  GstMemory *memory = g_new (GstMemory, 1);
+  GstBuffer *buffer = gst_buffer_new ();
+
+  gst_memory_init (memory, 0, allocator, NULL, size, 0, 0, size);
+  gst_buffer_append_memory (buffer, memory);
+  return buffer;
+}
+
+/* What lies in its stead is the packet before, which is not to be sent or judged again. */
+GST_START_TEST (memory_that_cannot_be_read_gives_no_packet)
+{
+  GstHarness *out = protect_harness (1), *in = unprotect_harness (1);
+  GstBuffer *sent = gst_harness_push_and_pull (out, rtp_buffer (1));
+
+  gst_harness_push (in, gst_buffer_ref (sent)); /* held: to a new block */
+  gst_clear_buffer (&sent);
+  gst_buffer_unref (gst_harness_pull (in));
+
+  gst_harness_push (in, unreadable_buffer (12 + PAYLOAD));
+  fail_unless_equals_int ((int) gst_harness_buffers_in_queue (in), 0);
+  check_sum (in->element, 1);
+  fail_unless_equals_int (
+      gst_harness_push (out, unreadable_buffer (12 + PAYLOAD)),
+      GST_FLOW_ERROR);
+  fail_unless_equals_int ((int) gst_harness_buffers_in_queue (out), 0);
+  check_sum (out->element, 1);
+  gst_harness_teardown (out);
+  gst_harness_teardown (in);
+}
+GST_END_TEST;
+
 static Suite *
 srtppads_suite (void)
 {
@@ -675,6 +742,7 @@ srtppads_suite (void)
   tcase_set_timeout (tc, 120);
   tcase_add_test (tc, packets_of_every_size_pass);
   tcase_add_test (tc, memory_that_may_only_be_read_is_not_written_to);
+  tcase_add_test (tc, memory_that_cannot_be_read_gives_no_packet);
   tcase_add_loop_test (tc, packets_pass_while_statistics_are_made, 0, 2);
   return suite;
 }
