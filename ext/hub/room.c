@@ -172,7 +172,7 @@ hub_stats (const Hub *hub)
 /* ---- Connections ---- */
 
 /* In a meeting that is full of strangers, the source with the most of them gives up its newest that no admin has, when it
- * has at least two more than `source`, nor was a member: so one source can't keep the others out. */
+ * has at least two more than `source`, and nobody's leaf is at stake: so one source can't keep the others out. */
 static bool
 crowd_out (Room *room, const Source *source)
 {
@@ -189,7 +189,7 @@ crowd_out (Room *room, const Source *source)
     return false;
   for (GList *l = largest->strangers.tail; l; l = l->prev) {
     Place *place = l->data;
-    if (!place->admin && !place->shown && place->n_former == 0) {
+    if (!place->admin && place->n_former == 0) {
       room->hub->stats.crowded_out++;
       place_end (place, WIRE_CODE_BUSY, false);
       return true;
@@ -344,7 +344,7 @@ dispatch (Place *place, WireMessage *message)
       return HUB_NOT_OWNER;
     if (takers[i].who == ADMIN && !place->attends)
       return HUB_NOT_ADMIN;
-    if (takers[i].who == MEMBER && place->state != PLACE_MEMBER)
+    if (takers[i].who == MEMBER && !place->member)
       return HUB_NOT_MEMBER;
     return takers[i].take (place, message);
   }
@@ -357,7 +357,7 @@ may_speak (Connection *connection, bool binary, size_t len)
   Place *place = connection->place;
   Hub *hub = place->room->hub;
 
-  if (place->state != PLACE_MEMBER)
+  if (!place->member)
     return bucket_take (&connection->messages, hub->now, HUB_STRANGER_BURST,
                HUB_STRANGER_RATE, 1)
            && bucket_take (&connection->source->messages, hub->now,
@@ -373,8 +373,7 @@ static HubVerdict
 take_frame (Connection *connection, bool binary, const void *data, size_t len)
 {
   Place *place = connection->place;
-  size_t limit =
-      place->state == PLACE_MEMBER ? LIMIT_FRAME_AFTER : LIMIT_FRAME_BEFORE;
+  size_t limit = place->member ? LIMIT_FRAME_AFTER : LIMIT_FRAME_BEFORE;
   WireMessage message;
 
   if (len > limit)
@@ -382,7 +381,7 @@ take_frame (Connection *connection, bool binary, const void *data, size_t len)
   if (!may_speak (connection, binary, len))
     return HUB_RATE_LIMITED;
   if (binary)
-    return order_frame (place, data, len);
+    return order_take (place, data, len);
   if (wire_read (data, len, WIRE_FROM_CLIENT, &message) != JSON_OK)
     return HUB_MALFORMED;
   HubVerdict verdict = dispatch (place, &message);
@@ -401,7 +400,7 @@ follow (Hub *hub, uint64_t id, HubVerdict verdict)
     return;
   Place *place = connection->place;
   bool ends = verdict == HUB_MALFORMED || verdict == HUB_TOO_LARGE;
-  if (verdict == HUB_RATE_LIMITED && place->state != PLACE_MEMBER
+  if (verdict == HUB_RATE_LIMITED && !place->member
       && ++connection->dropped >= HUB_MAX_DROPPED) {
     hub->stats.dropped++;
     ends = true;
@@ -435,7 +434,7 @@ hub_send_media (Hub *hub, uint64_t peer, const WireMessage *message)
 {
   Place *place = g_hash_table_lookup (hub->places, &peer);
 
-  if (!place || place->state != PLACE_MEMBER || !place->connection)
+  if (!place || !place->member || !place->connection)
     return false;
   send_message (place->connection, message);
   return true;
