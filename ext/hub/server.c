@@ -150,7 +150,7 @@ server_drain (HubServer *server)
   }
   server->draining = false;
   set_timer (server);
-  if (server->stopping && g_hash_table_size (server->websockets) == 0)
+  if (server->leaving && g_hash_table_size (server->websockets) == 0)
     g_main_loop_quit (server->loop);
 }
 
@@ -172,7 +172,7 @@ sweep (gpointer data)
   websocket_sweep (server);
   server_enter (server);
   server_drain (server);
-  if (server->stopping && (gint64) server_now () >= server->stop_at)
+  if (server->leaving && (gint64) server_now () >= server->stop_at)
     g_main_loop_quit (server->loop);
   g_source_set_ready_time (server->sweep,
       ((gint64) server_now ()
@@ -425,13 +425,30 @@ shut_down (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
-void
-hub_server_shutdown (HubServer *server)
+static void
+call (HubServer *server, GSourceFunc func)
 {
   g_autoptr (GSource) source = g_idle_source_new ();
 
   g_source_set_priority (source, G_PRIORITY_HIGH);
-  server_attach (server, source, shut_down, server);
+  server_attach (server, source, func, server);
+}
+
+void
+hub_server_shutdown (HubServer *server)
+{
+  call (server, shut_down);
+}
+
+static gboolean
+leave (gpointer data)
+{
+  HubServer *server = data;
+
+  server->leaving = true;
+  shut_down (server);
+  server_drain (server);
+  return G_SOURCE_REMOVE;
 }
 
 void
@@ -439,7 +456,7 @@ hub_server_free (HubServer *server)
 {
   if (!server)
     return;
-  hub_server_shutdown (server);
+  call (server, leave);
   g_thread_join (server->thread);
   free_all (server);
 }

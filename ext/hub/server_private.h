@@ -48,7 +48,7 @@ struct HubServer
   GQueue lost;            /* of Websocket: gone, the rooms don't know yet */
   Websocket *speaking;    /* whose frame the rooms work on */
   uint64_t next_id, backlog;
-  bool draining, stopping;
+  bool draining, stopping, leaving;
   gint64 stop_at; /* ms, when stopping */
   HubEdgeStats stats;
 };
