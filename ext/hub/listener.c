@@ -120,6 +120,9 @@ arrival_done (Arrival *arrival)
     if (arrival->handed)
       g_object_weak_unref (G_OBJECT (arrival->stream), stream_gone, arrival);
     else {
+      hub_tls_stream_cut (
+          arrival
+              ->stream); /* nobody is told anything in the middle of a handshake */
       g_io_stream_close (G_IO_STREAM (arrival->stream), NULL, NULL);
       g_object_unref (arrival->stream);
     }
