@@ -264,8 +264,11 @@ expect_packet (HubClient *from, HubClient *to, uint32_t ssrc, uint64_t index)
 
   hub_client_send_rtp (from, ssrc, index, (uint32_t) index * 3000,
       MEDIA_VIDEO_PT, NULL, 0, "a frame", 7);
-  fail_unless (hub_client_receive_kind (
-      to, HUB_CLIENT_RTP, received, NET_PATIENCE_S * 1000));
+  /* While it is paused a few pass all the same, so that the index is not lost. */
+  do
+    fail_unless (hub_client_receive_kind (
+        to, HUB_CLIENT_RTP, received, NET_PATIENCE_S * 1000));
+  while (received->index < index);
   fail_unless_equals_int (received->ssrc, ssrc);
   fail_unless_equals_uint64 (received->index, index);
   fail_unless_equals_int (received->len, 12 + 7);
@@ -324,11 +327,8 @@ GST_START_TEST (who_is_in_publishes_and_another_receives)
   /* With its place its transport goes, and all that hangs on it. */
   NET_SAY (&host, .type = WIRE_DISMISS, .peer = guest.peer);
   net_expect_error (&guest, WIRE_CODE_DISMISSED);
-  NET_SAY (&host, .type = WIRE_ACK, .seq = host.seq);
-  HubServerStats stats;
-  do
-    stats = net_stats (&net);
-  while (stats.media.transports > 1);
+  HubServerStats stats = net_stats (&net);
+  fail_unless_equals_int (stats.media.transports, 1);
   fail_unless_equals_int (stats.media.tracks, 0);
   fail_unless_equals_int (stats.media.subscriptions, 0);
   hub_client_clear (&guest_media);

@@ -536,7 +536,7 @@ hub_flood_suite (void)
   setrlimit (RLIMIT_NOFILE, &files);
   owner = identity_new ();
   suite_add_tcase (s, tc);
-  tcase_set_timeout (tc, 240);
+  tcase_set_timeout (tc, 120);
   tcase_add_test (tc, a_thousand_silent_connections_keep_nobody_out);
   tcase_add_test (tc, one_source_can_not_hold_more_than_its_share);
   tcase_add_test (tc, a_source_that_connects_too_often_waits);
