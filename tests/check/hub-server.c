@@ -10,6 +10,7 @@
 #include "ext/sodium/identity.h"
 
 #include <glib/gstdio.h>
+#include <libsoup/soup.h>
 #include <sodium.h>
 
 static Identity *owner;
@@ -192,6 +193,89 @@ GST_START_TEST (who_goes_is_told_and_the_port_is_free_again)
   fail_unless (hub_server_new (&config, &error) == NULL);
   fail_unless (strstr (error->message, "taken by another program") != NULL,
       "%s", error->message);
+  net_stop (&net);
+}
+GST_END_TEST
+
+/* ---- A client that we did not write ---- */
+
+typedef struct
+{
+  SoupWebsocketConnection *connection;
+  GBytes *first;
+  GError *error;
+} SoupSide;
+
+static gboolean
+accept_any (SoupMessage *message, GTlsCertificate *certificate,
+    GTlsCertificateFlags flags, gpointer data)
+{
+  return TRUE;
+}
+
+static void
+on_soup_message (SoupWebsocketConnection *connection, gint type,
+    GBytes *message, gpointer data)
+{
+  SoupSide *side = data;
+
+  if (!side->first)
+    side->first = g_bytes_ref (message);
+}
+
+static void
+on_soup_connected (GObject *session, GAsyncResult *result, gpointer data)
+{
+  SoupSide *side = data;
+
+  side->connection = soup_session_websocket_connect_finish (
+      SOUP_SESSION (session), result, &side->error);
+  if (side->connection)
+    g_signal_connect (
+        side->connection, "message", G_CALLBACK (on_soup_message), side);
+}
+
+GST_START_TEST (libsoup_is_a_client_too)
+{
+  static char *protocols[] = { (char *) WIRE_SUBPROTOCOL, NULL };
+  SoupSide side = { NULL };
+  gsize len;
+  WireMessage hello;
+  Net net;
+
+  if (!g_tls_backend_supports_tls (g_tls_backend_get_default ())) {
+    g_printerr ("skipped: GLib has no TLS here, install glib-networking\n");
+    return;
+  }
+  net_start (&net, NULL);
+  g_autoptr (SoupSession) session = soup_session_new ();
+  g_autofree char *uri = g_strdup_printf (
+      "https://127.0.0.1:%u" WIRE_PATH "%s", net.port, NET_MEETING);
+  g_autoptr (SoupMessage) message = soup_message_new ("GET", uri);
+  soup_session_set_proxy_resolver (session, NULL);
+  g_signal_connect (
+      message, "accept-certificate", G_CALLBACK (accept_any), NULL);
+  soup_session_websocket_connect_async (session, message, NULL, protocols,
+      G_PRIORITY_DEFAULT, NULL, on_soup_connected, &side);
+  while (!side.first && !side.error)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_no_error (side.error);
+  const char *text = g_bytes_get_data (side.first, &len);
+  fail_unless (wire_read (text, len, WIRE_FROM_HUB, &hello) == JSON_OK);
+  fail_unless_equals_int (hello.type, WIRE_HELLO);
+  wire_clear (&hello, WIRE_FROM_HUB);
+  fail_unless_equals_string (
+      soup_websocket_connection_get_protocol (side.connection),
+      WIRE_SUBPROTOCOL);
+  soup_websocket_connection_close (
+      side.connection, SOUP_WEBSOCKET_CLOSE_NORMAL, NULL);
+  while (soup_websocket_connection_get_state (side.connection)
+         != SOUP_WEBSOCKET_STATE_CLOSED)
+    g_main_context_iteration (NULL, TRUE);
+  while (net_stats (&net).usage.connections > 0)
+    g_usleep (1000);
+  g_bytes_unref (side.first);
+  g_object_unref (side.connection);
   net_stop (&net);
 }
 GST_END_TEST
@@ -483,6 +567,7 @@ hub_server_suite (void)
   tcase_add_test (tc, a_client_is_greeted_and_waits_for_a_host);
   tcase_add_test (tc, a_host_opens_and_lets_somebody_in);
   tcase_add_test (tc, a_lost_connection_comes_back_to_its_place);
+  tcase_add_test (tc, libsoup_is_a_client_too);
   tcase_add_test (tc, who_is_in_publishes_and_another_receives);
   tcase_add_test (tc, who_comes_back_is_told_its_transport_again);
   tcase_add_test (tc, the_audit_log_tells_what_happened_and_no_address);
