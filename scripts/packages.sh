@@ -23,6 +23,7 @@ build|libunistring-dev|preparation of passwords (RFC 8265)|h:uninorm.h
 build|libsrtp2-dev|SRTP|pc:libsrtp2
 build|libnice-dev|ICE|pc:nice
 build|libjson-glib-dev|JSON of test vectors and signalling|pc:json-glib-1.0
+build|libsoup-3.0-dev|HTTP and WebSockets of the hub|pc:libsoup-3.0
 run|gstreamer1.0-tools|gst-launch-1.0, gst-inspect-1.0|gst-launch-1.0
 run|gstreamer1.0-plugins-base|Opus, convert, test sources|gst:opusenc
 run|gstreamer1.0-plugins-good|RTP, UDP, VP8, VP9, Matroska, PNG|gst:vp8enc

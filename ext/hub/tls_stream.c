@@ -3,6 +3,8 @@
 
 #include <glib-unix.h>
 
+#define TURN_BYTES 65536 /* that one stream gives in one turn of the loop */
+
 #define PRIORITY "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%NO_TICKETS"
 
 /* What the stream and its two halves share; whoever of them is kept longest by others keeps it. */
@@ -14,7 +16,12 @@ typedef struct
   HubCertificate *certificate; /* its credentials are the session's */
   uint64_t allowed;            /* bytes that may still be read */
   uint64_t read, written;
-  bool cut, closed;
+  HubTlsTurn *turn;
+  unsigned turn_read; /* the turn in which the last bytes were read, */
+  size_t turn_bytes;  /* and how many */
+  HubTlsMeter meter;
+  gpointer meter_data;
+  bool cut, closed, held;
   bool sending; /* GnuTLS holds a record that the socket did not take: the next send finishes that one */
 } Channel;
 
@@ -65,11 +72,39 @@ set_cut (GError **error)
   return -1;
 }
 
+/* Others have their turn, too. */
+static bool
+has_had_its_turn (Channel *self)
+{
+  if (!self->turn)
+    return false;
+  if (self->turn_read != self->turn->turn) {
+    self->turn_read = self->turn->turn;
+    self->turn_bytes = 0;
+  }
+  return self->turn_bytes >= TURN_BYTES;
+}
+
+static gssize
+channel_took (Channel *self, const void *data, size_t n, GError **error)
+{
+  self->allowed -= n;
+  self->read += n;
+  self->turn_bytes += n;
+  if (self->meter && !self->meter (data, n, self->meter_data)) {
+    channel_cut (self);
+    return set_cut (error);
+  }
+  return (gssize) n;
+}
+
 static gssize
 channel_read (Channel *self, void *data, gsize count, GError **error)
 {
   if (self->cut || self->closed)
     return set_cut (error);
+  if (self->held || has_had_its_turn (self))
+    return set_would_block (error);
 
   /* With nothing allowed, one byte more is what tells that somebody sends it. */
   gsize room = (gsize) MIN ((uint64_t) count, MAX (self->allowed, 1));
@@ -79,11 +114,8 @@ channel_read (Channel *self, void *data, gsize count, GError **error)
     g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_MESSAGE_TOO_LARGE, "more bytes than are allowed");
     return -1;
   }
-  if (n > 0) {
-    self->allowed -= (uint64_t) n;
-    self->read += (uint64_t) n;
-    return n;
-  }
+  if (n > 0)
+    return channel_took (self, data, (size_t) n, error);
   if (is_to_wait (n))
     return set_would_block (error);
   if (n == 0 || n == GNUTLS_E_PREMATURE_TERMINATION || n == GNUTLS_E_SESSION_EOF)
@@ -428,6 +460,10 @@ go_on (int fd, GIOCondition condition, gpointer data)
 
   (void) fd;
   (void) condition;
+  if (self->channel->turn && self->channel->turn->handshakes == 0)
+    return G_SOURCE_CONTINUE; /* in the next turn */
+  if (self->channel->turn)
+    self->channel->turn->handshakes--;
   do
     code = self->channel->cut ? GNUTLS_E_PREMATURE_TERMINATION : gnutls_handshake (self->channel->session);
   while (code < 0 && !gnutls_error_is_fatal (code) && !is_to_wait (code));
@@ -463,6 +499,25 @@ void
 hub_tls_stream_allow (HubTlsStream *self, uint64_t bytes)
 {
   self->channel->allowed = bytes;
+}
+
+void
+hub_tls_stream_set_turn (HubTlsStream *self, HubTlsTurn *turn)
+{
+  self->channel->turn = turn;
+}
+
+void
+hub_tls_stream_set_meter (HubTlsStream *self, HubTlsMeter meter, gpointer data)
+{
+  self->channel->meter = meter;
+  self->channel->meter_data = data;
+}
+
+void
+hub_tls_stream_hold (HubTlsStream *self, bool hold)
+{
+  self->channel->held = hold;
 }
 
 uint64_t

@@ -32,6 +32,18 @@ typedef enum
 
 typedef void (*HubTlsFunc) (HubTlsStream *stream, HubTlsResult result, gpointer data);
 
+/* What all streams of one loop share of one turn of it, so that a flood of one kind leaves the others their turns. Whoever
+ * runs the loop counts `turn` up and sets `handshakes` anew before each poll. */
+typedef struct
+{
+  unsigned turn;
+  unsigned handshakes; /* steps of handshakes that are still done in this turn */
+} HubTlsTurn;
+
+/* Before the handshake; `turn` outlives the stream and its halves. Without it nothing bounds a turn; with
+ * it, blocking reads must not be used. */
+void hub_tls_stream_set_turn (HubTlsStream *stream, HubTlsTurn *turn);
+
 /* Does the handshake within `timeout` ms, then calls `done`, once, from the main context; unless the stream is closed
  * before. */
 void hub_tls_stream_handshake (HubTlsStream *stream, unsigned timeout, HubTlsFunc done, gpointer data);
@@ -39,6 +51,13 @@ void hub_tls_stream_handshake (HubTlsStream *stream, unsigned timeout, HubTlsFun
 /* How many more bytes may be read from now on; a read beyond that is an error and cuts the connection. Without a call: none
  * may be. */
 void hub_tls_stream_allow (HubTlsStream *stream, uint64_t bytes);
+
+/* Called with all that is read from now on; false is an error and cuts the connection. */
+typedef bool (*HubTlsMeter) (const uint8_t *bytes, size_t len, gpointer data);
+void hub_tls_stream_set_meter (HubTlsStream *stream, HubTlsMeter meter, gpointer data);
+
+/* While it is held, nothing can be read: neither from the socket nor what is left of a record. */
+void hub_tls_stream_hold (HubTlsStream *stream, bool hold);
 
 /* Bytes of content, in all. */
 uint64_t hub_tls_stream_get_read (HubTlsStream *stream);

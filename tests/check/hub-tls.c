@@ -497,6 +497,95 @@ GST_START_TEST (closing_in_the_middle_of_a_handshake_calls_nobody)
 }
 GST_END_TEST
 
+/* Many that begin at once must not keep those from their turn who are in. */
+GST_START_TEST (a_turn_has_only_so_many_steps_of_handshakes)
+{
+  HubTlsTurn shared = { 0 };
+  Pair pair;
+
+  start (&pair, HANDSHAKE_MS, TLS13);
+  hub_tls_stream_set_turn (pair.stream, &shared);
+  fail_unless (gnutls_handshake (pair.session) == GNUTLS_E_AGAIN);
+  for (unsigned i = 0; i < 100; i++)
+    g_main_context_iteration (NULL, FALSE);
+  fail_unless (gnutls_handshake (pair.session) == GNUTLS_E_AGAIN);
+  fail_unless_equals_int (pair.calls, 0); /* the hub has not answered */
+  shared.handshakes = 8;
+  connect_pair (&pair);
+  fail_unless (shared.handshakes >= 4 && shared.handshakes < 8);
+  stop (&pair);
+}
+GST_END_TEST
+
+GST_START_TEST (a_turn_has_only_so_many_bytes_of_one_stream)
+{
+  static guint8 sent[1 << 16], got[1 << 16];
+  HubTlsTurn shared = { .handshakes = 100 };
+  gsize in_turn = 0, all = 0, out = 0;
+  Pair pair;
+
+  start (&pair, HANDSHAKE_MS, TLS13);
+  hub_tls_stream_set_turn (pair.stream, &shared);
+  connect_pair (&pair);
+  hub_tls_stream_allow (pair.stream, 1 << 30);
+  for (unsigned i = 0; i < MAX_TURNS && all < 4 * sizeof sent; i++) {
+    ssize_t n = gnutls_record_send (pair.session, sent, sizeof sent);
+    out += n > 0 ? (gsize) n : 0;
+    gssize m = g_pollable_input_stream_read_nonblocking (in_of (&pair), got, 1000, NULL, NULL);
+    if (m > 0) {
+      in_turn += (gsize) m;
+      all += (gsize) m;
+      continue;
+    }
+    fail_unless (in_turn <= sizeof sent + 1000, "%" G_GSIZE_FORMAT " bytes in a turn", in_turn);
+    if (in_turn > 0)
+      fail_unless (g_pollable_input_stream_is_readable (in_of (&pair)) || out <= all);
+    in_turn = 0;
+    shared.turn++;
+  }
+  fail_unless (all >= 4 * sizeof sent);
+  fail_unless (shared.turn >= 3);
+  stop (&pair);
+}
+GST_END_TEST
+
+static bool
+five_bytes (const uint8_t *bytes, size_t len, gpointer data)
+{
+  GString *all = data;
+
+  g_string_append_len (all, (const char *) bytes, (gssize) len);
+  return all->len <= 5;
+}
+
+GST_START_TEST (a_meter_sees_all_and_may_cut)
+{
+  g_autoptr (GString) seen = g_string_new (NULL);
+  g_autoptr (GError) error = NULL;
+  char got[8];
+  Pair pair;
+
+  start (&pair, HANDSHAKE_MS, TLS13);
+  connect_pair (&pair);
+  hub_tls_stream_allow (pair.stream, 100);
+  hub_tls_stream_set_meter (pair.stream, five_bytes, seen);
+  fail_unless_equals_int (gnutls_record_send (pair.session, "12345", 5), 5);
+  hub_tls_stream_hold (pair.stream, true);
+  fail_unless (g_pollable_input_stream_read_nonblocking (in_of (&pair), got, 8, NULL, &error) < 0);
+  fail_unless (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK));
+  g_clear_error (&error);
+  hub_tls_stream_hold (pair.stream, false);
+  fail_unless_equals_int (g_pollable_input_stream_read_nonblocking (in_of (&pair), got, 3, NULL, NULL), 3);
+  fail_unless_equals_int (g_pollable_input_stream_read_nonblocking (in_of (&pair), got, 8, NULL, NULL), 2);
+  fail_unless_equals_string (seen->str, "12345");
+  fail_if (hub_tls_stream_is_cut (pair.stream));
+  fail_unless_equals_int (gnutls_record_send (pair.session, "6", 1), 1);
+  fail_unless (g_pollable_input_stream_read_nonblocking (in_of (&pair), got, 8, NULL, &error) < 0);
+  fail_unless (hub_tls_stream_is_cut (pair.stream));
+  stop (&pair);
+}
+GST_END_TEST
+
 static Suite *
 hub_tls_suite (void)
 {
@@ -520,6 +609,9 @@ hub_tls_suite (void)
   tcase_add_test (tc, another_handshake_is_refused);
   tcase_add_loop_test (tc, closing_says_so_to_the_client, 0, G_N_ELEMENTS (versions));
   tcase_add_loop_test (tc, a_client_that_goes_is_the_end_of_the_stream, 0, G_N_ELEMENTS (versions));
+  tcase_add_test (tc, a_turn_has_only_so_many_steps_of_handshakes);
+  tcase_add_test (tc, a_turn_has_only_so_many_bytes_of_one_stream);
+  tcase_add_test (tc, a_meter_sees_all_and_may_cut);
   tcase_add_test (tc, a_half_may_be_kept_longer_than_the_stream);
   tcase_add_test (tc, closing_in_the_middle_of_a_handshake_calls_nobody);
   return s;

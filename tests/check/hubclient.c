@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hubclient.h"
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ext/sodium/reader.h"
+#include "ext/sodium/writer.h"
+
+#define DIE(what)                                                             \
+  do {                                                                        \
+    perror (what);                                                            \
+    abort ();                                                                 \
+  } while (0)
+
+int
+hub_client_new_socket (struct sockaddr_in *own)
+{
+  int size = 4 << 20;
+  socklen_t len = sizeof *own;
+  int fd = socket (AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+  *own = (struct sockaddr_in){ .sin_family = AF_INET,
+    .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
+  if (fd < 0 || bind (fd, (struct sockaddr *) own, sizeof *own) < 0
+      || getsockname (fd, (struct sockaddr *) own, &len) < 0)
+    DIE ("socket");
+  setsockopt (fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+  setsockopt (fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+  return fd;
+}
+
+static SrtpSession *
+make_session (Secret *key, SrtpDirection direction, SrtpBackend backend)
+{
+  SrtpConfig config;
+
+  srtp_config_init (&config, direction);
+  config.backend = backend;
+  SrtpSession *session = srtp_session_new (&config, NULL);
+  if (!session || srtp_session_set_key (session, key, NULL, 0) != SRTP_OK)
+    DIE ("srtp");
+  return session;
+}
+
+void
+hub_client_init (HubClient *client, const char *hub_address, uint16_t port,
+    HubCredentials *credentials, SrtpBackend backend, bool connected)
+{
+  *client = (HubClient){ .ufrag = "them" };
+  client->fd = hub_client_new_socket (&client->own);
+  client->hub.sin_family = AF_INET;
+  client->hub.sin_port = htons (port);
+  inet_pton (
+      AF_INET, hub_address ? hub_address : "127.0.0.1", &client->hub.sin_addr);
+  if (connected
+      && connect (
+             client->fd, (struct sockaddr *) &client->hub, sizeof client->hub)
+             < 0)
+    DIE ("connect");
+  client->out = make_session (credentials->to_hub, SRTP_SEND, backend);
+  client->in = make_session (credentials->from_hub, SRTP_RECEIVE, backend);
+  client->credentials = *credentials;
+  secret_unref (credentials->to_hub);
+  secret_unref (credentials->from_hub);
+  client->credentials.to_hub = client->credentials.from_hub = NULL;
+  *credentials = (HubCredentials){ 0 };
+}
+
+void
+hub_client_clear (HubClient *client)
+{
+  close (client->fd);
+  srtp_session_free (client->out);
+  srtp_session_free (client->in);
+  hub_credentials_clear (&client->credentials);
+}
+
+void
+hub_client_send_raw (HubClient *client, const void *bytes, size_t len)
+{
+  if (sendto (client->fd, bytes, len, 0, (struct sockaddr *) &client->hub,
+          sizeof client->hub)
+      < 0)
+    DIE ("sendto");
+}
+
+/* --- Checks --- */
+
+/* A request whose MESSAGE-INTEGRITY is cut to 4 bytes: a reader that trusts it reads past the end. */
+static void
+shorten_integrity (HubClient *client)
+{
+  Reader r = reader_init (client->last_check, client->last_check_len);
+  reader_take (&r, 20);
+  while (reader_left (&r) > 0) {
+    size_t at = client->last_check_len - reader_left (&r);
+    uint64_t type = reader_uint (&r, 2);
+    size_t len = (size_t) reader_uint (&r, 2);
+    reader_take (&r, (len + 3) / 4 * 4);
+    if (type == STUN_ATTRIBUTE_MESSAGE_INTEGRITY) {
+      client->last_check_len = at + 8;
+      client->last_check[at + 3] = 4;
+      client->last_check[2] = 0;
+      client->last_check[3] = (uint8_t) (client->last_check_len - 20);
+      return;
+    }
+  }
+}
+
+void
+hub_client_make_check (HubClient *client, unsigned flags)
+{
+  char username[HUB_UFRAG_LEN + HUB_MAX_REMOTE_UFRAG + 2];
+  StunMessage message;
+  StunAgentUsageFlags usage = STUN_AGENT_USAGE_SHORT_TERM_CREDENTIALS;
+
+  if (!(flags & HUB_CHECK_NO_FINGERPRINT))
+    usage |= STUN_AGENT_USAGE_USE_FINGERPRINT;
+  stun_agent_init (&client->agent, STUN_ALL_KNOWN_ATTRIBUTES,
+      STUN_COMPATIBILITY_RFC5389, usage);
+  memcpy (client->password, client->credentials.pwd, sizeof client->password);
+  if (flags & HUB_CHECK_BAD_PASSWORD)
+    client->password[0] ^= 1;
+  snprintf (username, sizeof username, "%s:%s", client->credentials.ufrag,
+      client->ufrag);
+  if (flags & HUB_CHECK_BAD_UFRAG)
+    username[0] = username[0] == 'A' ? 'B' : 'A';
+  bool ok = stun_agent_init_request (&client->agent, &message,
+      client->last_check, sizeof client->last_check, STUN_BINDING);
+  ok &= stun_message_append32 (&message, STUN_ATTRIBUTE_PRIORITY, 0x6e0001ff)
+        == STUN_MESSAGE_RETURN_SUCCESS;
+  ok &= stun_message_append64 (&message,
+            flags & HUB_CHECK_CONTROLLED ? STUN_ATTRIBUTE_ICE_CONTROLLED
+                                         : STUN_ATTRIBUTE_ICE_CONTROLLING,
+            0x0102030405060708)
+        == STUN_MESSAGE_RETURN_SUCCESS;
+  if (flags & HUB_CHECK_NOMINATE)
+    ok &= stun_message_append_flag (&message, STUN_ATTRIBUTE_USE_CANDIDATE)
+          == STUN_MESSAGE_RETURN_SUCCESS;
+  if (flags & HUB_CHECK_UNKNOWN_REQUIRED)
+    ok &= stun_message_append32 (&message, (StunAttribute) 0x7abc, 1)
+          == STUN_MESSAGE_RETURN_SUCCESS;
+  ok &=
+      stun_message_append_string (&message, STUN_ATTRIBUTE_USERNAME, username)
+      == STUN_MESSAGE_RETURN_SUCCESS;
+  client->last_check_len = stun_agent_finish_message (
+      &client->agent, &message, client->password, sizeof client->password);
+  if (!ok || client->last_check_len == 0)
+    DIE ("stun");
+  if (flags & HUB_CHECK_SHORT_INTEGRITY)
+    shorten_integrity (client);
+}
+
+void
+hub_client_check (HubClient *client, unsigned flags)
+{
+  hub_client_make_check (client, flags);
+  hub_client_send_raw (client, client->last_check, client->last_check_len);
+}
+
+/* --- Media --- */
+
+size_t
+hub_client_make_rtp (HubClient *client, uint8_t *out, size_t room,
+    uint32_t ssrc, uint64_t index, uint32_t timestamp, uint8_t payload_type,
+    const void *extension, size_t extension_len, const void *payload,
+    size_t payload_len)
+{
+  uint8_t plain[HUB_CLIENT_ROOM];
+  Writer w = writer_init (plain, sizeof plain);
+  size_t len;
+
+  writer_uint (&w, extension_len > 0 ? 0x90 : 0x80, 1);
+  writer_uint (&w, payload_type, 1);
+  writer_uint (&w, index & 0xffff, 2);
+  writer_uint (&w, timestamp, 4);
+  writer_uint (&w, ssrc, 4);
+  if (extension_len > 0) {
+    writer_uint (&w, 0xbede, 2);
+    writer_uint (&w, extension_len / 4, 2);
+    writer_bytes (&w, extension, extension_len);
+  }
+  writer_bytes (&w, payload, payload_len);
+  if (w.failed
+      || srtp_session_protect_rtp_at (
+             client->out, index, plain, writer_len (&w), out, room, &len, NULL)
+             != SRTP_OK)
+    DIE ("protect");
+  return len;
+}
+
+void
+hub_client_send_rtp (HubClient *client, uint32_t ssrc, uint64_t index,
+    uint32_t timestamp, uint8_t payload_type, const void *extension,
+    size_t extension_len, const void *payload, size_t payload_len)
+{
+  uint8_t wire[HUB_CLIENT_ROOM + SRTP_MAX_OVERHEAD];
+  size_t len = hub_client_make_rtp (client, wire, sizeof wire, ssrc, index,
+      timestamp, payload_type, extension, extension_len, payload, payload_len);
+  hub_client_send_raw (client, wire, len);
+}
+
+void
+hub_client_send_rtcp (HubClient *client, const void *bytes, size_t len)
+{
+  uint8_t wire[HUB_CLIENT_ROOM + SRTP_MAX_OVERHEAD];
+  size_t wire_len;
+
+  if (srtp_session_protect_rtcp (
+          client->out, bytes, len, wire, sizeof wire, &wire_len, NULL)
+      != SRTP_OK)
+    DIE ("protect");
+  hub_client_send_raw (client, wire, wire_len);
+}
+
+static bool
+open_packet (HubClient *client, HubReceived *received)
+{
+  uint8_t *bytes = received->bytes;
+  size_t len = received->wire_len;
+  SrtpInfo info;
+
+  if (len > 0 && bytes[0] < 4) {
+    received->kind = HUB_CLIENT_STUN;
+    received->len = len;
+    return true;
+  }
+  bool rtcp = srtp_is_rtcp (bytes, len);
+  SrtpResult result = rtcp ? srtp_session_unprotect_rtcp (client->in, bytes,
+                          len, bytes, len, &received->len, &info)
+                           : srtp_session_unprotect_rtp (client->in, bytes,
+                               len, bytes, len, &received->len, &info);
+  if (result != SRTP_OK) {
+    client->unauthentic++;
+    return false;
+  }
+  received->kind = rtcp ? HUB_CLIENT_RTCP : HUB_CLIENT_RTP;
+  received->ssrc = info.ssrc;
+  received->index = info.index;
+  if (!rtcp) {
+    Reader r = reader_init (bytes, received->len);
+    reader_take (&r, 1);
+    received->payload_type = reader_uint (&r, 1) & 0x7f;
+    received->seq = (uint16_t) reader_uint (&r, 2);
+    received->timestamp = (uint32_t) reader_uint (&r, 4);
+  }
+  return true;
+}
+
+HubClientKind
+hub_client_receive (HubClient *client, HubReceived *received, int timeout)
+{
+  struct pollfd p = { .fd = client->fd, .events = POLLIN };
+
+  received->kind = HUB_CLIENT_NOTHING;
+  while (poll (&p, 1, timeout) > 0) {
+    ssize_t n = recv (client->fd, received->bytes, sizeof received->bytes, 0);
+    if (n < 0)
+      continue;
+    received->wire_len = (size_t) n;
+    if (open_packet (client, received))
+      break;
+  }
+  return received->kind;
+}
+
+bool
+hub_client_receive_kind (
+    HubClient *client, HubClientKind kind, HubReceived *received, int timeout)
+{
+  HubClientKind got;
+  do {
+    got = hub_client_receive (client, received, timeout);
+  } while (got != kind && got != HUB_CLIENT_NOTHING);
+  return got == kind;
+}
