@@ -147,7 +147,7 @@ struct HubTransport
   bool consent_lost, event_due;
   HubTransaction transactions[HUB_TRANSACTIONS];
   uint32_t next_transaction;
-  HubBucket stun, rtcp;
+  HubBucket stun, rtp, rtcp;
   uint32_t own_rtcp[HUB_OWN_RTCP_SSRCS];
   uint32_t n_own_rtcp;
   uint64_t shed_until, shed_for; /* the latter doubles */
@@ -355,6 +355,7 @@ struct HubMedia
   bool told; /* events were put since this was last false */
   HubCounters *counters;
   HubEgress egress;
+  uint32_t max_packet_rate;
   HubIce ice;
   /* The datagram before often came from the same place. NULL when the tables have changed. */
   HubTransport *last_from;

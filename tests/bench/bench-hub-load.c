@@ -95,7 +95,7 @@ send_batch (HubClient *publisher, const uint8_t *bytes, size_t n)
   } control = { 0 };
   struct iovec iov = { (void *) (uintptr_t) bytes, n * WIRE };
   struct msghdr message = { .msg_name = &publisher->hub,
-    .msg_namelen = sizeof publisher->hub,
+    .msg_namelen = publisher->address_len,
     .msg_iov = &iov,
     .msg_iovlen = 1 };
   uint16_t segment = WIRE;
@@ -334,6 +334,7 @@ hub_start (Hub *hub, unsigned last_n)
   memset (hub, 0, sizeof *hub);
   hub_forwarder_config_init (&config);
   config.bind_address = "127.0.0.1";
+  config.max_packet_rate = 0;
   hub->forwarder = hub_forwarder_new (&config, count_event, hub, problem);
   if (!hub->forwarder) {
     fprintf (stderr, "%s\n", problem);
@@ -410,7 +411,7 @@ compare (int n)
   Hub hub;
   Bare bare;
   Feeder feeder = { .n = n, .bare = make_cipher (0) };
-  struct sockaddr_in hub_address, bare_address;
+  struct sockaddr_storage hub_address, bare_address;
   long rounds = n_forwarded / n / batch;
 
   if (rounds < 20)
@@ -428,7 +429,8 @@ compare (int n)
   await (&hub, HUB_EVENT_SUBSCRIBED, (unsigned) n);
   bare_start (&bare, &feeder);
   hub_address = bare_address = feeder.publisher.hub;
-  bare_address.sin_port = htons (hub_udp_port (bare.udp));
+  ((struct sockaddr_in *) &bare_address)->sin_port =
+      htons (hub_udp_port (bare.udp));
 
   for (int run = -1; run < n_runs; run++) {
     double before = thread_cpu (bare.thread);

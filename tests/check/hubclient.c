@@ -18,16 +18,32 @@
     abort ();                                                                 \
   } while (0)
 
+static socklen_t
+make_address (struct sockaddr_storage *out, const char *text, uint16_t port)
+{
+  struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons (port) };
+  struct sockaddr_in6 in6 = { .sin6_family = AF_INET6,
+    .sin6_port = htons (port) };
+
+  memset (out, 0, sizeof *out);
+  if (inet_pton (AF_INET, text, &in.sin_addr) == 1) {
+    memcpy (out, &in, sizeof in);
+    return sizeof in;
+  }
+  if (inet_pton (AF_INET6, text, &in6.sin6_addr) != 1)
+    DIE (text);
+  memcpy (out, &in6, sizeof in6);
+  return sizeof in6;
+}
+
 int
-hub_client_new_socket (struct sockaddr_in *own)
+hub_client_new_socket (struct sockaddr_storage *own, bool v6)
 {
   int size = 4 << 20;
-  socklen_t len = sizeof *own;
-  int fd = socket (AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  socklen_t len = make_address (own, v6 ? "::1" : "127.0.0.1", 0);
+  int fd = socket (v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-  *own = (struct sockaddr_in){ .sin_family = AF_INET,
-    .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
-  if (fd < 0 || bind (fd, (struct sockaddr *) own, sizeof *own) < 0
+  if (fd < 0 || bind (fd, (struct sockaddr *) own, len) < 0
       || getsockname (fd, (struct sockaddr *) own, &len) < 0)
     DIE ("socket");
   setsockopt (fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
@@ -53,14 +69,13 @@ hub_client_init (HubClient *client, const char *hub_address, uint16_t port,
     HubCredentials *credentials, SrtpBackend backend, bool connected)
 {
   *client = (HubClient){ .ufrag = "them" };
-  client->fd = hub_client_new_socket (&client->own);
-  client->hub.sin_family = AF_INET;
-  client->hub.sin_port = htons (port);
-  inet_pton (
-      AF_INET, hub_address ? hub_address : "127.0.0.1", &client->hub.sin_addr);
+  client->address_len = make_address (
+      &client->hub, hub_address ? hub_address : "127.0.0.1", port);
+  client->fd =
+      hub_client_new_socket (&client->own, client->hub.ss_family == AF_INET6);
   if (connected
       && connect (
-             client->fd, (struct sockaddr *) &client->hub, sizeof client->hub)
+             client->fd, (struct sockaddr *) &client->hub, client->address_len)
              < 0)
     DIE ("connect");
   client->out = make_session (credentials->to_hub, SRTP_SEND, backend);
@@ -85,7 +100,7 @@ void
 hub_client_send_raw (HubClient *client, const void *bytes, size_t len)
 {
   if (sendto (client->fd, bytes, len, 0, (struct sockaddr *) &client->hub,
-          sizeof client->hub)
+          client->address_len)
       < 0)
     DIE ("sendto");
 }
