@@ -46,7 +46,7 @@
 #define HUB_PACE_BURST 16u /* packets to one receiver at once */
 #define HUB_PACE_TICK HUB_MS
 #define HUB_PACE_QUEUE 256u
-#define HUB_PACES 512u /* receivers with a queue at one time */
+#define HUB_PACES 512u /* receivers with a queue at one time, at most */
 #define HUB_BATCH 1024u
 #define HUB_VIDEO_CACHE 524288u /* bytes: 1.6 s at 2.5 Mbit/s */
 #define HUB_AUDIO_CACHE 16384u
@@ -374,7 +374,7 @@ struct HubMedia
 
   HubPace *paces;
   HubPace **pacing; /* those in use */
-  uint32_t n_pacing;
+  uint32_t n_pacing, n_paces;
   uint64_t pace_at;
 
   HubTrack *pli; /* that wait for their interval */

@@ -201,6 +201,7 @@ make_forwarder (void)
   memset (f, 0, sizeof *f);
   hub_forwarder_config_init (&f->config);
   f->config.max_cache = 3 << 20;
+  f->config.max_transports = 4;
   f->next_id = 1;
   hub_link_init (&f->rooms);
   f->thread.epoll_fd = f->thread.wake_fd = f->thread.event_fd = -1;
