@@ -107,7 +107,21 @@ hub_client_send_raw (HubClient *client, const void *bytes, size_t len)
 
 /* --- Checks --- */
 
-/* A request whose MESSAGE-INTEGRITY is cut to 4 bytes: a reader that trusts it reads past the end. */
+/* RFC 5389, 15.5. */
+static uint32_t
+fingerprint_of (const uint8_t *bytes, size_t len)
+{
+  uint32_t crc = 0xffffffff;
+  for (size_t i = 0; i < len; i++) {
+    crc ^= bytes[i];
+    for (int k = 0; k < 8; k++)
+      crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return ~crc ^ 0x5354554e;
+}
+
+/* A request whose MESSAGE-INTEGRITY is cut to 4 bytes, with a right FINGERPRINT behind it: a reader that takes 20 bytes
+ * whatever the length says reads past the end. */
 static void
 shorten_integrity (HubClient *client)
 {
@@ -116,15 +130,18 @@ shorten_integrity (HubClient *client)
   while (reader_left (&r) > 0) {
     size_t at = client->last_check_len - reader_left (&r);
     uint64_t type = reader_uint (&r, 2);
-    size_t len = (size_t) reader_uint (&r, 2);
-    reader_take (&r, (len + 3) / 4 * 4);
-    if (type == STUN_ATTRIBUTE_MESSAGE_INTEGRITY) {
-      client->last_check_len = at + 8;
-      client->last_check[at + 3] = 4;
-      client->last_check[2] = 0;
-      client->last_check[3] = (uint8_t) (client->last_check_len - 20);
-      return;
-    }
+    reader_take (&r, ((size_t) reader_uint (&r, 2) + 3) / 4 * 4);
+    if (type != STUN_ATTRIBUTE_MESSAGE_INTEGRITY)
+      continue;
+    client->last_check[at + 3] = 4;
+    client->last_check_len = at + 16;
+    client->last_check[2] = 0;
+    client->last_check[3] = (uint8_t) (client->last_check_len - 20);
+    Writer w = writer_init (client->last_check + at + 8, 8);
+    writer_uint (&w, STUN_ATTRIBUTE_FINGERPRINT, 2);
+    writer_uint (&w, 4, 2);
+    writer_uint (&w, fingerprint_of (client->last_check, at + 8), 4);
+    return;
   }
 }
 

@@ -66,7 +66,7 @@ enum
       16, /* an attribute that must be understood and is not */
   HUB_CHECK_NO_FINGERPRINT = 32,
   HUB_CHECK_SHORT_INTEGRITY =
-      64 /* MESSAGE-INTEGRITY of 4 bytes at the very end */
+      64 /* MESSAGE-INTEGRITY of 4 bytes, and a right FINGERPRINT */
 };
 
 /* A Binding request; it stays in `last_check`. */
