@@ -605,6 +605,33 @@ GST_START_TEST (a_burst_is_paced_and_complete)
 }
 GST_END_TEST;
 
+/* What still waits for its tick goes with the subscription, or with the track. */
+GST_START_TEST (a_queue_does_not_outlive_its_subscription)
+{
+  Meeting m;
+  HubTrackSsrcs ssrcs;
+  HubTrack *track = open_pair (&m, &ssrcs);
+
+  for (guint64 index = 1; index <= 200; index++)
+    meeting_send (&m, 0, ssrcs.ssrc, index);
+  meeting_await (&m, HUB_RTP_ACCEPTED, 200);
+  fail_unless (meeting_counter (&m, HUB_PACED) > 0);
+  if (__i__ == 0)
+    hub_forwarder_unsubscribe (m.forwarder, m.transports[1], track);
+  else
+    hub_forwarder_unpublish (m.forwarder, track);
+  meeting_settle (&m);
+  meeting_settle (&m);
+  meeting_got_nothing (&m, 1); /* takes what went before */
+  for (guint i = 0; i < 20; i++) {
+    atomic_fetch_add (&m.now, MS);
+    meeting_settle (&m);
+  }
+  fail_unless (meeting_got_nothing (&m, 1));
+  meeting_close (&m);
+}
+GST_END_TEST;
+
 GST_START_TEST (a_queue_that_overflows_sheds_video_until_a_new_frame)
 {
   Meeting m;
@@ -667,6 +694,7 @@ hub_forward_suite (void)
   tcase_add_test (tc, a_publisher_that_floods_is_held_to_a_rate);
   tcase_add_test (tc, thousands_of_objects_come_and_go_while_media_flows);
   tcase_add_test (tc, a_burst_is_paced_and_complete);
+  tcase_add_loop_test (tc, a_queue_does_not_outlive_its_subscription, 0, 2);
   tcase_add_test (tc, a_queue_that_overflows_sheds_video_until_a_new_frame);
   return suite;
 }
