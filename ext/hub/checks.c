@@ -142,7 +142,7 @@ accept_check (HubMedia *media, HubTransport *transport, const HubPath *path,
   if (!transport->connected) {
     set_connected (media, transport, true);
     transport->event_due =
-        !hub_media_tell (media, HUB_EVENT_CONNECTED, transport);
+        !hub_media_tell (media, HUB_MEDIA_EVENT_CONNECTED, transport);
   }
 }
 

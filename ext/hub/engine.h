@@ -286,7 +286,7 @@ typedef struct
   HubCommandType type;
   void *object, *with;
   HubSubState state;
-  HubEventType event;
+  HubMediaEventType event;
   HubTableName table;
 } HubCommand;
 
@@ -406,7 +406,7 @@ void hub_media_timers (HubMedia *media);
 uint64_t hub_media_deadline (const HubMedia *media);
 
 /* media.c, for the others. False when the event ring is full. */
-bool hub_media_tell (HubMedia *media, HubEventType event, void *object);
+bool hub_media_tell (HubMedia *media, HubMediaEventType event, void *object);
 HubSubscription *hub_media_find_subscription (
     HubMedia *media, const HubTransport *to, uint32_t ssrc);
 uint64_t hub_media_hash (const HubMedia *media, const void *bytes, size_t len);

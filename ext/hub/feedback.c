@@ -66,7 +66,7 @@ send_pli (HubMedia *media, HubTrack *track)
   if (hub_media_send_rtcp (
           media, track->publisher, HUB_SEND_CONTROL, bytes, writer_len (&w)))
     hub_media_count (media, HUB_PLI_SENT);
-  hub_media_tell (media, HUB_EVENT_KEYFRAME_WANTED, track);
+  hub_media_tell (media, HUB_MEDIA_EVENT_KEYFRAME_WANTED, track);
 }
 
 void

@@ -127,7 +127,7 @@ make_tables (HubForwarder *f, HubTableMemory **tables)
 }
 
 HubForwarder *
-hub_forwarder_new (const HubForwarderConfig *config, HubEventFunc event,
+hub_forwarder_new (const HubForwarderConfig *config, HubMediaEventFunc event,
     void *data, char *problem)
 {
   HubTableMemory *tables[HUB_N_TABLES];
@@ -205,7 +205,7 @@ hub_forwarder_port (const HubForwarder *f)
 /* --- Events --- */
 
 static bool
-fill_from_subscription (const HubUp *up, HubEvent *event)
+fill_from_subscription (const HubUp *up, HubMediaEvent *event)
 {
   HubSubscription *s = up->object;
 
@@ -224,7 +224,7 @@ fill_from_subscription (const HubUp *up, HubEvent *event)
 }
 
 static bool
-fill_from_room (const HubUp *up, HubEvent *event)
+fill_from_room (const HubUp *up, HubMediaEvent *event)
 {
   event->room = up->object;
   if (event->room->removed)
@@ -237,24 +237,24 @@ fill_from_room (const HubUp *up, HubEvent *event)
 
 /* False when what it is about was removed meanwhile. */
 static bool
-fill (const HubUp *up, HubEvent *event)
+fill (const HubUp *up, HubMediaEvent *event)
 {
-  *event = (HubEvent){ .type = (HubEventType) up->event };
+  *event = (HubMediaEvent){ .type = (HubMediaEventType) up->event };
   switch (event->type) {
-    case HUB_EVENT_CONNECTED:
-    case HUB_EVENT_CONSENT_LOST:
+    case HUB_MEDIA_EVENT_CONNECTED:
+    case HUB_MEDIA_EVENT_CONSENT_LOST:
       event->transport = up->object;
       event->room = event->transport->room;
       return !event->transport->removed;
-    case HUB_EVENT_SUBSCRIBED:
-    case HUB_EVENT_RESUMED:
+    case HUB_MEDIA_EVENT_SUBSCRIBED:
+    case HUB_MEDIA_EVENT_RESUMED:
       return fill_from_subscription (up, event);
-    case HUB_EVENT_KEYFRAME_WANTED:
+    case HUB_MEDIA_EVENT_KEYFRAME_WANTED:
       event->track = up->object;
       event->transport = event->track->publisher;
       event->room = event->track->room;
       return !event->track->removed;
-    case HUB_EVENT_SPEAKERS:
+    case HUB_MEDIA_EVENT_SPEAKERS:
       return fill_from_room (up, event);
   }
   return false;
@@ -263,7 +263,7 @@ fill (const HubUp *up, HubEvent *event)
 static void
 tell (HubForwarder *f, const HubUp *up)
 {
-  HubEvent event;
+  HubMediaEvent event;
   if (f->event && fill (up, &event))
     f->event (&event, f->data);
 }

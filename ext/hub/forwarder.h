@@ -2,7 +2,7 @@
  *
  *     signalling thread                            media thread
  *     hub_forwarder_*()  ── commands ──►  socket, ICE-lite, SRTP, tables, caches
- *     HubEventFunc       ◄── events ────  owns every object once it was handed over
+ *     HubMediaEventFunc       ◄── events ────  owns every object once it was handed over
  *
  * ICE-lite (RFC 8445, 2.5) and consent (RFC 7675), SRTP with AEAD-AES-256-GCM hop by hop (RFC 7714), RTP and RTCP on one
  * port (RFC 5761, 7983). SSRC, sequence number, timestamp and payload pass untouched, and so does the 48-bit packet
@@ -91,13 +91,13 @@ typedef struct
  * 256 MiB. */
 void hub_forwarder_config_init (HubForwarderConfig *config);
 
-typedef struct HubEvent HubEvent;
-typedef void (*HubEventFunc) (const HubEvent *event, void *data);
+typedef struct HubMediaEvent HubMediaEvent;
+typedef void (*HubMediaEventFunc) (const HubMediaEvent *event, void *data);
 
 /* Binds the socket and starts the media thread. NULL with a sentence for the operator in `problem`, HUB_MAX_PROBLEM
  * bytes. Call core_init() first. `event` is called from hub_forwarder_dispatch() only. */
 HubForwarder *hub_forwarder_new (const HubForwarderConfig *config,
-    HubEventFunc event, void *data, char *problem);
+    HubMediaEventFunc event, void *data, char *problem);
 
 /* Ends the media thread, closes the socket, wipes all keys, frees all objects. No event follows. Takes NULL. */
 void hub_forwarder_free (HubForwarder *forwarder);
@@ -228,7 +228,7 @@ void hub_forwarder_request_keyframe (HubForwarder *forwarder, HubTrack *track);
 
 /* --- Subscriptions ---
  *
- * A receiver must know the track's ROC before its first packet and after a pause: HUB_EVENT_SUBSCRIBED and _RESUMED tell it. With
+ * A receiver must know the track's ROC before its first packet and after a pause: HUB_MEDIA_EVENT_SUBSCRIBED and _RESUMED tell it. With
  * `paused`, packets begin only after hub_forwarder_resume(): so that none comes before its ROC was heard. */
 
 /* HUB_NOT_ALLOWED for a track of another room or the receiver's own, and for one that is subscribed already. */
@@ -242,7 +242,7 @@ HubResult hub_forwarder_unsubscribe (
 HubResult hub_forwarder_pause (
     HubForwarder *forwarder, HubTransport *receiver, HubTrack *track);
 
-/* Requests a keyframe, and tells HUB_EVENT_RESUMED. */
+/* Requests a keyframe, and tells HUB_MEDIA_EVENT_RESUMED. */
 HubResult hub_forwarder_resume (
     HubForwarder *forwarder, HubTransport *receiver, HubTrack *track);
 
@@ -250,17 +250,17 @@ HubResult hub_forwarder_resume (
 
 typedef enum
 {
-  HUB_EVENT_CONNECTED,    /* transport: a valid check; media may flow */
-  HUB_EVENT_CONSENT_LOST, /* transport: no valid check for 30 s (or never one): nothing is sent to it, remove it */
-  HUB_EVENT_SUBSCRIBED,   /* transport, track, stand */
-  HUB_EVENT_RESUMED,      /* likewise */
-  HUB_EVENT_KEYFRAME_WANTED, /* track: a PLI went to its publisher; at most twice a second a track */
-  HUB_EVENT_SPEAKERS /* room, speakers: changed; at most five a second a room */
-} HubEventType;
+  HUB_MEDIA_EVENT_CONNECTED,    /* transport: a valid check; media may flow */
+  HUB_MEDIA_EVENT_CONSENT_LOST, /* transport: no valid check for 30 s (or never one): nothing is sent to it, remove it */
+  HUB_MEDIA_EVENT_SUBSCRIBED,   /* transport, track, stand */
+  HUB_MEDIA_EVENT_RESUMED,      /* likewise */
+  HUB_MEDIA_EVENT_KEYFRAME_WANTED, /* track: a PLI went to its publisher; at most twice a second a track */
+  HUB_MEDIA_EVENT_SPEAKERS /* room, speakers: changed; at most five a second a room */
+} HubMediaEventType;
 
-struct HubEvent
+struct HubMediaEvent
 {
-  HubEventType type;
+  HubMediaEventType type;
   HubRoom *room;
   HubTransport *transport;
   HubTrack *track;

@@ -99,7 +99,7 @@ give_back (HubMedia *media, HubUpType type, void *object)
 }
 
 bool
-hub_media_tell (HubMedia *media, HubEventType event, void *object)
+hub_media_tell (HubMedia *media, HubMediaEventType event, void *object)
 {
   if (hub_ring_room (media->events) < HUB_RING_SLOTS / 4)
     return false;
@@ -330,7 +330,7 @@ run (HubMedia *media, const HubCommand *command)
     case HUB_CMD_SET_STATE:
       set_state (media, command->object, command->state);
       if (command->state == HUB_SUB_ACTIVE
-          || command->event == HUB_EVENT_SUBSCRIBED)
+          || command->event == HUB_MEDIA_EVENT_SUBSCRIBED)
         tell_stand (media, command);
       break;
     case HUB_CMD_KEYFRAME:
@@ -437,7 +437,7 @@ look_at (HubMedia *media, HubTransport *transport)
   }
   if (transport->event_due)
     transport->event_due = !hub_media_tell (media,
-        transport->connected ? HUB_EVENT_CONNECTED : HUB_EVENT_CONSENT_LOST,
+        transport->connected ? HUB_MEDIA_EVENT_CONNECTED : HUB_MEDIA_EVENT_CONSENT_LOST,
         transport);
   hub_shed_look (media, transport);
   if (transport->tracks) {

@@ -11,7 +11,7 @@ struct HubForwarder
   HubForwarderConfig config;
   bool any_address, any_public;
   uint8_t bind_ip[16], public_ip[16];
-  HubEventFunc event;
+  HubMediaEventFunc event;
   void *data;
 
   HubLink rooms;

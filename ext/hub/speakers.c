@@ -149,7 +149,7 @@ hub_speakers_tell (HubMedia *media, HubRoom *room)
 {
   HubTrack *now[HUB_MAX_SPEAKERS];
   HubUp up = {
-    .type = HUB_UP_EVENT, .event = HUB_EVENT_SPEAKERS, .object = room
+    .type = HUB_UP_EVENT, .event = HUB_MEDIA_EVENT_SPEAKERS, .object = room
   };
   uint32_t n = list_speakers (media, room, now);
   bool same = n == room->n_told;

@@ -161,7 +161,7 @@ find_subscription (const HubTransport *receiver, const HubTrack *track)
 
 static void
 set_state (HubForwarder *f, HubSubscription *subscription, HubSubState state,
-    HubEventType event)
+    HubMediaEventType event)
 {
   subscription->wanted = state;
   hub_command (f, &(HubCommand){ .type = HUB_CMD_SET_STATE,
@@ -206,7 +206,7 @@ make_subscription (HubForwarder *f, HubTransport *receiver, HubTrack *track,
                       .object = s,
                       .with = larger,
                       .state = state,
-                      .event = HUB_EVENT_SUBSCRIBED });
+                      .event = HUB_MEDIA_EVENT_SUBSCRIBED });
   return HUB_OK;
 }
 
@@ -225,7 +225,7 @@ hub_forwarder_subscribe (
     return HUB_NOT_ALLOWED;
   if (!hub_reserve (f, 1))
     return HUB_NO_MEMORY;
-  set_state (f, s, state, HUB_EVENT_SUBSCRIBED);
+  set_state (f, s, state, HUB_MEDIA_EVENT_SUBSCRIBED);
   return HUB_OK;
 }
 
@@ -240,7 +240,7 @@ change (HubForwarder *f, HubTransport *receiver, HubTrack *track,
     return HUB_NOT_ALLOWED;
   if (!hub_reserve (f, 1))
     return HUB_NO_MEMORY;
-  set_state (f, s, state, HUB_EVENT_RESUMED);
+  set_state (f, s, state, HUB_MEDIA_EVENT_RESUMED);
   return HUB_OK;
 }
 

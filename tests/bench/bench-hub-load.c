@@ -315,11 +315,11 @@ typedef struct
 {
   HubForwarder *forwarder;
   HubRoom *room;
-  unsigned events[HUB_EVENT_SPEAKERS + 1];
+  unsigned events[HUB_MEDIA_EVENT_SPEAKERS + 1];
 } Hub;
 
 static void
-count_event (const HubEvent *event, void *data)
+count_event (const HubMediaEvent *event, void *data)
 {
   ((Hub *) data)->events[event->type]++;
 }
@@ -344,7 +344,7 @@ hub_start (Hub *hub, unsigned last_n)
 }
 
 static void
-await (Hub *hub, HubEventType type, unsigned n)
+await (Hub *hub, HubMediaEventType type, unsigned n)
 {
   while (hub->events[type] < n) {
     struct pollfd p = { .fd = hub_forwarder_event_fd (hub->forwarder),
@@ -360,7 +360,7 @@ hub_join (Hub *hub, HubClient *client)
   HubTransport *transport;
   HubCredentials credentials;
   HubReceived received;
-  unsigned connected = hub->events[HUB_EVENT_CONNECTED];
+  unsigned connected = hub->events[HUB_MEDIA_EVENT_CONNECTED];
 
   check (hub_forwarder_add_transport (
              hub->forwarder, hub->room, NULL, NULL, &transport, &credentials)
@@ -371,7 +371,7 @@ hub_join (Hub *hub, HubClient *client)
   hub_client_check (client, HUB_CHECK_NOMINATE);
   check (hub_client_receive_kind (client, HUB_CLIENT_STUN, &received, 2000),
       "a check's reply");
-  await (hub, HUB_EVENT_CONNECTED, connected + 1);
+  await (hub, HUB_MEDIA_EVENT_CONNECTED, connected + 1);
   return transport;
 }
 
@@ -426,7 +426,7 @@ compare (int n)
                == HUB_OK,
         "subscribe");
   }
-  await (&hub, HUB_EVENT_SUBSCRIBED, (unsigned) n);
+  await (&hub, HUB_MEDIA_EVENT_SUBSCRIBED, (unsigned) n);
   bare_start (&bare, &feeder);
   hub_address = bare_address = feeder.publisher.hub;
   ((struct sockaddr_in *) &bare_address)->sin_port =
@@ -571,7 +571,7 @@ seat (Hub *hub, Attendee *all, int publishers, int n, bool slow)
       hub_forwarder_subscribe (
           hub->forwarder, all[i].transport, all[k].audio, false);
     }
-  await (hub, HUB_EVENT_SUBSCRIBED,
+  await (hub, HUB_MEDIA_EVENT_SUBSCRIBED,
       2u * ((unsigned) n * (unsigned) publishers - (unsigned) publishers));
 }
 

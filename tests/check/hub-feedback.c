@@ -261,7 +261,7 @@ GST_START_TEST (the_rtx_index_goes_on_after_a_new_subscription)
   expect_rtx (&m, 1, &ssrcs, 2, 1);
   fail_unless_equals_int (
       hub_forwarder_unsubscribe (m.forwarder, m.transports[1], track), HUB_OK);
-  HubEvent event = meeting_subscribe (&m, 1, track);
+  HubMediaEvent event = meeting_subscribe (&m, 1, track);
   fail_unless_equals_uint64 (event.rtx_index, 2);
   fail_unless_equals_uint64 (event.index, 3);
   send_nack (&m, 1, ssrcs.ssrc, 3, 0);
@@ -337,7 +337,7 @@ GST_START_TEST (plis_of_all_become_at_most_two_a_second)
   HubTrack *track = open_pair (&m, &ssrcs);
 
   /* The first subscription asked for one. */
-  meeting_expect (&m, HUB_EVENT_KEYFRAME_WANTED, track);
+  meeting_expect (&m, HUB_MEDIA_EVENT_KEYFRAME_WANTED, track);
   meeting_join (&m);
   meeting_subscribe (&m, 2, track);
   meeting_join (&m);
@@ -357,8 +357,8 @@ GST_START_TEST (plis_of_all_become_at_most_two_a_second)
   fail_unless_equals_int (count_plis (&m, 0), 1);
   meeting_advance (&m, 2 * S);
   fail_unless_equals_int (count_plis (&m, 0), 0);
-  meeting_expect (&m, HUB_EVENT_KEYFRAME_WANTED, track);
-  fail_if (meeting_take_event (&m, HUB_EVENT_KEYFRAME_WANTED, NULL, NULL));
+  meeting_expect (&m, HUB_MEDIA_EVENT_KEYFRAME_WANTED, track);
+  fail_if (meeting_take_event (&m, HUB_MEDIA_EVENT_KEYFRAME_WANTED, NULL, NULL));
 
   /* And the next comes at once. */
   send_pli (&m, 3, ssrcs.ssrc);
@@ -679,10 +679,10 @@ GST_START_TEST (who_reports_heavy_loss_keeps_its_audio_only)
   hub_transport_stats (m.transports[1], &stats);
   fail_unless_equals_uint64 (stats.shed, 5);
 
-  while (meeting_take_event (&m, HUB_EVENT_KEYFRAME_WANTED, NULL, NULL))
+  while (meeting_take_event (&m, HUB_MEDIA_EVENT_KEYFRAME_WANTED, NULL, NULL))
     continue;
   meeting_advance (&m, 2500 * MS);
-  meeting_expect (&m, HUB_EVENT_KEYFRAME_WANTED, track);
+  meeting_expect (&m, HUB_MEDIA_EVENT_KEYFRAME_WANTED, track);
   meeting_send (&m, 0, video.ssrc, 6);
   meeting_expect_packet (&m, 1, video.ssrc, 6);
   meeting_close (&m);

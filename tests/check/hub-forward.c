@@ -170,7 +170,7 @@ GST_START_TEST (a_late_joiner_is_told_the_roc)
   run_to (&m, ssrcs.ssrc, 1, 3 * 65536 + 17);
   meeting_settle (&m);
   meeting_join (&m);
-  HubEvent event = meeting_subscribe (&m, 2, track);
+  HubMediaEvent event = meeting_subscribe (&m, 2, track);
   fail_unless_equals_int (event.ssrc, ssrcs.ssrc);
   fail_unless_equals_int (event.rtx_ssrc, ssrcs.rtx_ssrc);
   fail_unless_equals_int (event.roc, 3);
@@ -203,7 +203,7 @@ GST_START_TEST (a_track_goes_on_after_a_pause_of_several_rocs)
 
   fail_unless_equals_int (
       hub_forwarder_resume (m.forwarder, m.transports[1], track), HUB_OK);
-  HubEvent event = meeting_expect (&m, HUB_EVENT_RESUMED, track);
+  HubMediaEvent event = meeting_expect (&m, HUB_MEDIA_EVENT_RESUMED, track);
   fail_unless_equals_int (event.roc, 2);
   fail_unless_equals_int (
       srtp_session_set_index (m.clients[1].in, event.ssrc, event.index),
@@ -227,13 +227,13 @@ GST_START_TEST (a_subscription_may_begin_paused)
   fail_unless_equals_int (
       hub_forwarder_subscribe (m.forwarder, m.transports[1], track, TRUE),
       HUB_OK);
-  meeting_expect (&m, HUB_EVENT_SUBSCRIBED, track);
+  meeting_expect (&m, HUB_MEDIA_EVENT_SUBSCRIBED, track);
   meeting_send (&m, 0, ssrcs.ssrc, 1);
   meeting_await (&m, HUB_RTP_ACCEPTED, 1);
   meeting_settle (&m);
   fail_unless (meeting_got_nothing (&m, 1));
   hub_forwarder_resume (m.forwarder, m.transports[1], track);
-  meeting_expect (&m, HUB_EVENT_RESUMED, track);
+  meeting_expect (&m, HUB_MEDIA_EVENT_RESUMED, track);
   meeting_send (&m, 0, ssrcs.ssrc, 2);
   meeting_expect_packet (&m, 1, ssrcs.ssrc, 2);
   meeting_close (&m);
@@ -388,7 +388,7 @@ GST_START_TEST (subscribing_has_rules)
   meeting_await (&m, HUB_RTP_ACCEPTED, 1);
   fail_unless (meeting_got_nothing (&m, 1));
   fail_unless_equals_int (sub (1), HUB_OK);
-  meeting_expect (&m, HUB_EVENT_SUBSCRIBED, track);
+  meeting_expect (&m, HUB_MEDIA_EVENT_SUBSCRIBED, track);
   meeting_send (&m, 0, ssrcs.ssrc, 2);
   meeting_expect_packet (&m, 1, ssrcs.ssrc, 2);
   meeting_close (&m);
@@ -641,7 +641,7 @@ GST_START_TEST (a_queue_that_overflows_sheds_video_until_a_new_frame)
   HubTrack *audio = meeting_publish (&m, 0, HUB_AUDIO, &voice);
 
   meeting_subscribe (&m, 1, audio);
-  meeting_expect (&m, HUB_EVENT_KEYFRAME_WANTED, track);
+  meeting_expect (&m, HUB_MEDIA_EVENT_KEYFRAME_WANTED, track);
   while (meeting_counter (&m, HUB_SHED_VIDEO) == 0) {
     for (guint i = 0; i < 100; i++)
       meeting_send (&m, 0, ssrcs.ssrc, index++);
@@ -656,7 +656,7 @@ GST_START_TEST (a_queue_that_overflows_sheds_video_until_a_new_frame)
   while (r->ssrc != voice.ssrc);
   /* After a second, and with the queue empty, it begins again, with a keyframe. */
   meeting_advance (&m, 3 * S);
-  meeting_expect (&m, HUB_EVENT_KEYFRAME_WANTED, track);
+  meeting_expect (&m, HUB_MEDIA_EVENT_KEYFRAME_WANTED, track);
   guint64 resumed = index;
   meeting_send (&m, 0, ssrcs.ssrc, index++);
   do

@@ -47,7 +47,7 @@ GST_START_TEST (a_valid_check_is_answered_with_the_senders_address)
       memcmp (&mapped, &client->own, sizeof (struct sockaddr_in)) == 0);
   fail_unless (reply->len <= client->last_check_len,
       "the reply is longer than the request: an amplifier");
-  HubEvent event = meeting_expect (&m, HUB_EVENT_CONNECTED, m.transports[0]);
+  HubMediaEvent event = meeting_expect (&m, HUB_MEDIA_EVENT_CONNECTED, m.transports[0]);
   fail_unless (hub_transport_owner (event.transport) == client);
   meeting_close (&m);
 }
@@ -117,7 +117,7 @@ GST_START_TEST (a_role_conflict_is_487_and_no_consent)
   fail_unless_equals_int (
       error_of (client, meeting_receive (&m, 0, HUB_CLIENT_STUN)), 487);
   meeting_settle (&m);
-  fail_if (meeting_take_event (&m, HUB_EVENT_CONNECTED, NULL, NULL));
+  fail_if (meeting_take_event (&m, HUB_MEDIA_EVENT_CONNECTED, NULL, NULL));
   fail_unless_equals_uint64 (meeting_counter (&m, HUB_STUN_ROLE_CONFLICTS), 1);
   meeting_connect (&m, 0);
   meeting_close (&m);
@@ -134,7 +134,7 @@ GST_START_TEST (an_unknown_required_attribute_is_420)
   fail_unless_equals_int (
       error_of (client, meeting_receive (&m, 0, HUB_CLIENT_STUN)), 420);
   meeting_settle (&m);
-  fail_if (meeting_take_event (&m, HUB_EVENT_CONNECTED, NULL, NULL));
+  fail_if (meeting_take_event (&m, HUB_MEDIA_EVENT_CONNECTED, NULL, NULL));
   meeting_close (&m);
 }
 GST_END_TEST;
@@ -332,9 +332,9 @@ GST_START_TEST (consent_expires_after_30_s_and_comes_back_with_a_check)
   meeting_expect_packet (&m, 1, ssrc, 2);
   /* The receiver vanishes: 30 s after its last check nothing is sent to it any more. */
   meeting_advance (&m, 9 * S);
-  fail_if (meeting_take_event (&m, HUB_EVENT_CONSENT_LOST, NULL, NULL));
+  fail_if (meeting_take_event (&m, HUB_MEDIA_EVENT_CONSENT_LOST, NULL, NULL));
   meeting_advance (&m, 3 * S);
-  meeting_expect (&m, HUB_EVENT_CONSENT_LOST, m.transports[1]);
+  meeting_expect (&m, HUB_MEDIA_EVENT_CONSENT_LOST, m.transports[1]);
   guint64 sent = meeting_counter (&m, HUB_PACKETS_OUT);
   meeting_send (&m, 0, ssrc, 3);
   meeting_await (&m, HUB_RTP_ACCEPTED, 3);
@@ -359,9 +359,9 @@ GST_START_TEST (who_never_connects_is_told_after_30_s)
   meeting_add_silent (&m, SRTP_BACKEND_GNUTLS);
   meeting_settle (&m);
   meeting_advance (&m, 28 * S);
-  fail_if (meeting_take_event (&m, HUB_EVENT_CONSENT_LOST, NULL, NULL));
+  fail_if (meeting_take_event (&m, HUB_MEDIA_EVENT_CONSENT_LOST, NULL, NULL));
   meeting_advance (&m, 4 * S);
-  meeting_expect (&m, HUB_EVENT_CONSENT_LOST, m.transports[0]);
+  meeting_expect (&m, HUB_MEDIA_EVENT_CONSENT_LOST, m.transports[0]);
   meeting_close (&m);
 }
 GST_END_TEST;
@@ -413,7 +413,7 @@ GST_START_TEST (a_wildcard_socket_answers_from_the_address_that_was_asked)
   hub_client_check (&client, HUB_CHECK_NOMINATE);
   fail_unless (
       hub_client_receive_kind (&client, HUB_CLIENT_STUN, &received, PATIENCE));
-  meeting_expect (&m, HUB_EVENT_CONNECTED, transport);
+  meeting_expect (&m, HUB_MEDIA_EVENT_CONNECTED, transport);
   hub_client_clear (&client);
   meeting_close (&m);
 }
@@ -487,7 +487,7 @@ GST_START_TEST (a_check_sent_again_does_not_renew_consent)
     hub_client_send_raw (
         &m.clients[1], m.clients[1].last_check, m.clients[1].last_check_len);
   }
-  meeting_expect (&m, HUB_EVENT_CONSENT_LOST, m.transports[1]);
+  meeting_expect (&m, HUB_MEDIA_EVENT_CONSENT_LOST, m.transports[1]);
   meeting_close (&m);
 }
 GST_END_TEST;

@@ -30,12 +30,12 @@ typedef struct
   GMainContext *context;
   HubForwarder *forwarder;
   HubRoom *room;
-  guint events[HUB_EVENT_SPEAKERS + 1];
+  guint events[HUB_MEDIA_EVENT_SPEAKERS + 1];
   Peer peers[2];
 } Fixture;
 
 static void
-take_event (const HubEvent *event, void *data)
+take_event (const HubMediaEvent *event, void *data)
 {
   ((Fixture *) data)->events[event->type]++;
 }
@@ -209,13 +209,13 @@ GST_START_TEST (two_agents_hear_each_other_through_the_hub)
   for (guint i = 0; i < 2; i++)
     join (&f, &f.peers[i]);
   WAIT_FOR (&f, f.peers[0].connected && f.peers[1].connected);
-  WAIT_FOR (&f, f.events[HUB_EVENT_CONNECTED] == 2);
+  WAIT_FOR (&f, f.events[HUB_MEDIA_EVENT_CONNECTED] == 2);
   for (guint i = 0; i < 2; i++) {
     HubTrack *track = publish (&f, &f.peers[i], &ssrcs[i]);
     hub_forwarder_subscribe (
         f.forwarder, f.peers[1 - i].transport, track, FALSE);
   }
-  WAIT_FOR (&f, f.events[HUB_EVENT_SUBSCRIBED] == 2);
+  WAIT_FOR (&f, f.events[HUB_MEDIA_EVENT_SUBSCRIBED] == 2);
 
   /* Until the agents have sent consent checks, which they do every few seconds. */
   hub_forwarder_stats (f.forwarder, &stats);
@@ -234,8 +234,8 @@ GST_START_TEST (two_agents_hear_each_other_through_the_hub)
   fail_unless (f.peers[0].connected && f.peers[1].connected);
   fail_unless_equals_int (f.peers[0].received, seq);
   fail_unless_equals_int (f.peers[1].received, seq);
-  fail_unless_equals_int (f.events[HUB_EVENT_CONNECTED], 2);
-  fail_unless_equals_int (f.events[HUB_EVENT_CONSENT_LOST], 0);
+  fail_unless_equals_int (f.events[HUB_MEDIA_EVENT_CONNECTED], 2);
+  fail_unless_equals_int (f.events[HUB_MEDIA_EVENT_CONSENT_LOST], 0);
   fail_unless_equals_uint64 (stats.counters[HUB_STUN_ROLE_CONFLICTS], 0);
   fail_unless_equals_uint64 (stats.counters[HUB_DROPPED_STUN_INTEGRITY], 0);
 

@@ -192,12 +192,12 @@ GST_START_TEST (a_muted_stream_does_not_lose_its_roc)
 }
 GST_END_TEST;
 
-static HubEvent
+static HubMediaEvent
 last_speakers (Meeting *m)
 {
-  HubEvent event = { 0 };
-  fail_unless (meeting_take_event (m, HUB_EVENT_SPEAKERS, m->room, &event));
-  while (meeting_take_event (m, HUB_EVENT_SPEAKERS, m->room, &event))
+  HubMediaEvent event = { 0 };
+  fail_unless (meeting_take_event (m, HUB_MEDIA_EVENT_SPEAKERS, m->room, &event));
+  while (meeting_take_event (m, HUB_MEDIA_EVENT_SPEAKERS, m->room, &event))
     continue;
   return event;
 }
@@ -209,13 +209,13 @@ GST_START_TEST (speakers_are_told_loudest_first_when_they_change)
 
   room_open (&r, 4, 3);
   speak (&r, (const guint8[]){ 127, 40, 20, 90 }, 50);
-  HubEvent event = last_speakers (m);
+  HubMediaEvent event = last_speakers (m);
   fail_unless_equals_int (event.n_speakers, 2);
   fail_unless (event.speakers[0] == r.tracks[2]);
   fail_unless (event.speakers[1] == r.tracks[1]);
   /* The same again is not told again. */
   speak (&r, (const guint8[]){ 127, 40, 20, 90 }, 50);
-  fail_if (meeting_take_event (m, HUB_EVENT_SPEAKERS, NULL, NULL));
+  fail_if (meeting_take_event (m, HUB_MEDIA_EVENT_SPEAKERS, NULL, NULL));
   speak (&r, (const guint8[]){ 127, 10, 30, 90 }, 50);
   event = last_speakers (m);
   fail_unless_equals_int (event.n_speakers, 2);

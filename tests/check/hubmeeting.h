@@ -25,7 +25,7 @@ typedef struct
   HubTransport *transports[MAX_MEMBERS];
   HubClient clients[MAX_MEMBERS];
   guint n;
-  HubEvent events[MAX_EVENTS];
+  HubMediaEvent events[MAX_EVENTS];
   guint n_events;
 } Meeting;
 
@@ -36,7 +36,7 @@ meeting_clock (void *meeting)
 }
 
 static void
-meeting_event (const HubEvent *event, void *data)
+meeting_event (const HubMediaEvent *event, void *data)
 {
   Meeting *m = data;
   if (m->n_events < MAX_EVENTS)
@@ -93,10 +93,10 @@ meeting_wait (Meeting *m, int timeout)
 /* The first event of `type` that was not asked for yet, about `about` (its transport, track or room, NULL for any). */
 static gboolean
 meeting_take_event (
-    Meeting *m, HubEventType type, gconstpointer about, HubEvent *event)
+    Meeting *m, HubMediaEventType type, gconstpointer about, HubMediaEvent *event)
 {
   for (guint i = 0; i < m->n_events; i++) {
-    HubEvent *e = &m->events[i];
+    HubMediaEvent *e = &m->events[i];
     if (e->type != type
         || (about && about != e->transport && about != e->track
             && about != e->room))
@@ -109,10 +109,10 @@ meeting_take_event (
   return FALSE;
 }
 
-G_GNUC_UNUSED static HubEvent
-meeting_expect (Meeting *m, HubEventType type, gconstpointer about)
+G_GNUC_UNUSED static HubMediaEvent
+meeting_expect (Meeting *m, HubMediaEventType type, gconstpointer about)
 {
-  HubEvent event = { 0 };
+  HubMediaEvent event = { 0 };
   gint64 end = g_get_monotonic_time () + PATIENCE * 1000;
 
   while (!meeting_take_event (m, type, about, &event)) {
@@ -196,7 +196,7 @@ meeting_connect (Meeting *m, guint i)
   hub_client_check (&m->clients[i], HUB_CHECK_NOMINATE);
   fail_unless (hub_client_receive_kind (
       &m->clients[i], HUB_CLIENT_STUN, &received, PATIENCE));
-  meeting_expect (m, HUB_EVENT_CONNECTED, m->transports[i]);
+  meeting_expect (m, HUB_MEDIA_EVENT_CONNECTED, m->transports[i]);
 }
 
 /* Number of the new member, who is connected. */
@@ -223,13 +223,13 @@ meeting_publish (Meeting *m, guint i, HubKind kind, HubTrackSsrcs *ssrcs)
   return track;
 }
 
-G_GNUC_UNUSED static HubEvent
+G_GNUC_UNUSED static HubMediaEvent
 meeting_subscribe (Meeting *m, guint i, HubTrack *track)
 {
   g_assert_cmpint (
       hub_forwarder_subscribe (m->forwarder, m->transports[i], track, FALSE),
       ==, HUB_OK);
-  return meeting_expect (m, HUB_EVENT_SUBSCRIBED, track);
+  return meeting_expect (m, HUB_MEDIA_EVENT_SUBSCRIBED, track);
 }
 
 /* A small packet whose payload tells its index. */

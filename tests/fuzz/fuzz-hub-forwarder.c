@@ -223,11 +223,11 @@ make_forwarder (void)
 
 /* As a client does: it learns where streams stand. */
 static void
-on_event (const HubEvent *event, void *data)
+on_event (const HubMediaEvent *event, void *data)
 {
   World *w = data;
 
-  if (event->type != HUB_EVENT_SUBSCRIBED && event->type != HUB_EVENT_RESUMED)
+  if (event->type != HUB_MEDIA_EVENT_SUBSCRIBED && event->type != HUB_MEDIA_EVENT_RESUMED)
     return;
   for (size_t i = 0; i < N_MEMBERS; i++) {
     Member *m = &w->members[i];
