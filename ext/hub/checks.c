@@ -101,10 +101,18 @@ take_address (
   return hub_table_put (&media->tables[HUB_TABLE_ADDRESSES], &key, transport);
 }
 
-/* A check that came from one address must not move a participant to another when it is sent again from there. */
-static bool
-is_replay (HubMedia *media, HubTransport *transport, const HubCheck *check,
-    const HubAddress *from)
+typedef enum
+{
+  TRANSACTION_NEW,
+  TRANSACTION_AGAIN, /* a retransmission: it is answered, and proves nothing new */
+  TRANSACTION_ELSEWHERE /* from another address than before */
+} Transaction;
+
+/* A check that somebody has seen must neither move a participant to another address when it is sent again from there, nor
+ * keep the consent of one who has gone. */
+static Transaction
+look_up_transaction (HubMedia *media, HubTransport *transport,
+    const HubCheck *check, const HubAddress *from)
 {
   uint64_t transaction = hub_media_hash (
       media, check->transaction, sizeof (StunTransactionId) - 4);
@@ -113,10 +121,11 @@ is_replay (HubMedia *media, HubTransport *transport, const HubCheck *check,
 
   for (uint32_t i = 0; i < HUB_TRANSACTIONS; i++)
     if (transport->transactions[i].transaction == transaction)
-      return transport->transactions[i].from != place;
+      return transport->transactions[i].from == place ? TRANSACTION_AGAIN
+                                                      : TRANSACTION_ELSEWHERE;
   transport->transactions[transport->next_transaction++ % HUB_TRANSACTIONS] =
       (HubTransaction){ transaction, place };
-  return false;
+  return TRANSACTION_NEW;
 }
 
 static void
@@ -135,6 +144,25 @@ accept_check (HubMedia *media, HubTransport *transport, const HubPath *path,
     transport->event_due =
         !hub_media_tell (media, HUB_MEDIA_EVENT_CONNECTED, transport);
   }
+}
+
+/* False when it must not count, nor be answered. */
+static bool
+take_check (HubMedia *media, HubTransport *transport, const HubCheck *check,
+    const HubPath *path, const HubVerdict *verdict)
+{
+  switch (look_up_transaction (media, transport, check, &path->remote)) {
+    case TRANSACTION_AGAIN:
+      return true;
+    case TRANSACTION_ELSEWHERE:
+      return false;
+    case TRANSACTION_NEW:
+      break;
+  }
+  if (!take_address (media, transport, &path->remote))
+    return false;
+  accept_check (media, transport, path, verdict->nominates);
+  return true;
 }
 
 static HubTransport *
@@ -201,13 +229,10 @@ hub_media_stun (
     return;
   }
   if (verdict.valid
-      && (is_replay (media, transport, &check, &path->remote)
-          || !take_address (media, transport, &path->remote))) {
+      && !take_check (media, transport, &check, path, &verdict)) {
     hub_media_count (media, HUB_DROPPED_STUN_REPLAY);
     return;
   }
-  if (verdict.valid)
-    accept_check (media, transport, path, verdict.nominates);
   if (verdict.conflict)
     hub_media_count (media, HUB_STUN_ROLE_CONFLICTS);
   answer (media, path, &verdict);

@@ -46,7 +46,7 @@
 #define HUB_PACE_BURST 16u /* packets to one receiver at once */
 #define HUB_PACE_TICK HUB_MS
 #define HUB_PACE_QUEUE 256u
-#define HUB_PACES 512u /* receivers with a queue at one time */
+#define HUB_PACES 512u /* receivers with a queue at one time, at most */
 #define HUB_BATCH 1024u
 #define HUB_VIDEO_CACHE 524288u /* bytes: 1.6 s at 2.5 Mbit/s */
 #define HUB_AUDIO_CACHE 16384u
@@ -147,7 +147,7 @@ struct HubTransport
   bool consent_lost, event_due;
   HubTransaction transactions[HUB_TRANSACTIONS];
   uint32_t next_transaction;
-  HubBucket stun, rtcp;
+  HubBucket stun, rtp, rtcp;
   uint32_t own_rtcp[HUB_OWN_RTCP_SSRCS];
   uint32_t n_own_rtcp;
   uint64_t shed_until, shed_for; /* the latter doubles */
@@ -355,6 +355,7 @@ struct HubMedia
   bool told; /* events were put since this was last false */
   HubCounters *counters;
   HubEgress egress;
+  uint32_t max_packet_rate;
   HubIce ice;
   /* The datagram before often came from the same place. NULL when the tables have changed. */
   HubTransport *last_from;
@@ -373,7 +374,7 @@ struct HubMedia
 
   HubPace *paces;
   HubPace **pacing; /* those in use */
-  uint32_t n_pacing;
+  uint32_t n_pacing, n_paces;
   uint64_t pace_at;
 
   HubTrack *pli; /* that wait for their interval */

@@ -183,8 +183,10 @@ hub_media_forward (HubMedia *media)
     /* Lists grow at their heads: what is gathered last, audio, is sent first. */
     uint32_t n = gather (media, media->batch_video, 0);
     n = gather (media, media->batch_audio, n);
+    /* Each time another one is first: should the socket be full, it is not always the same who lose. */
+    uint32_t begin = n > 0 ? (uint32_t) (media->turn % n) : 0;
     for (uint32_t i = 0; i < n; i++)
-      send_batch (media, media->touched[i]);
+      send_batch (media, media->touched[(begin + i) % n]);
     forget_batch (media->batch_video);
     forget_batch (media->batch_audio);
     media->batch_video = media->batch_audio = NULL;

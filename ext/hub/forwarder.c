@@ -88,6 +88,7 @@ hub_forwarder_config_init (HubForwarderConfig *config)
     .max_tracks = 8192,
     .max_subscriptions = 262144,
     .max_tracks_per_transport = 16,
+    .max_packet_rate = 5000,
     .max_cache = (size_t) 256 << 20 };
 }
 
@@ -408,6 +409,7 @@ hub_counter_name (HubCounter counter)
     [HUB_DROPPED_SSRC_THEFT] = "dropped-ssrc-theft",
     [HUB_DROPPED_UNAUTHENTIC] = "dropped-unauthentic",
     [HUB_DROPPED_REPLAYED] = "dropped-replayed",
+    [HUB_DROPPED_RTP_FLOOD] = "dropped-rtp-flood",
     [HUB_DROPPED_RTCP_FLOOD] = "dropped-rtcp-flood",
     [HUB_DROPPED_STUN_MALFORMED] = "dropped-stun-malformed",
     [HUB_DROPPED_STUN_UFRAG] = "dropped-stun-ufrag",

@@ -68,10 +68,13 @@ typedef struct
   const char *public_address;
 
   /* Limits of what is alive at one time. */
-  uint32_t max_transports;    /* in all */
-  uint32_t max_tracks;        /* in all */
-  uint32_t max_subscriptions; /* in all */
+  uint32_t max_transports; /* in all */
+  uint32_t max_tracks;     /* in all */
+  uint32_t
+      max_subscriptions; /* in all; one that was ended counts until its track or its receiver ends */
   uint32_t max_tracks_per_transport;
+  /* RTP packets a second of one participant, with a second's worth saved up; 0 for no limit. */
+  uint32_t max_packet_rate;
   /* Bytes of all packet caches; tracks published above it have none, and their NACKs are not answered. */
   size_t max_cache;
 
@@ -84,7 +87,8 @@ typedef struct
   bool no_gso, no_gro;
 } HubForwarderConfig;
 
-/* All addresses, any port, 4,096 transports, 8,192 tracks, 262,144 subscriptions, 16 tracks a transport, 256 MiB. */
+/* All addresses, any port, 4,096 transports, 8,192 tracks, 262,144 subscriptions, 16 tracks and 5,000 packets a second a transport,
+ * 256 MiB. */
 void hub_forwarder_config_init (HubForwarderConfig *config);
 
 typedef struct HubMediaEvent HubMediaEvent;
@@ -291,14 +295,15 @@ typedef enum
   HUB_DROPPED_SSRC_UNKNOWN, /* RTP with an SSRC that nobody has */
   HUB_DROPPED_SSRC_THEFT, /* RTP or RTCP with an SSRC of somebody else in the room */
   HUB_DROPPED_UNAUTHENTIC,
-  HUB_DROPPED_REPLAYED, /* or older than the replay window */
+  HUB_DROPPED_REPLAYED,  /* or older than the replay window */
+  HUB_DROPPED_RTP_FLOOD, /* above `max_packet_rate` of one participant */
   HUB_DROPPED_RTCP_FLOOD, /* above 200 a second of one participant, or too many SSRCs */
   HUB_DROPPED_STUN_MALFORMED,
   HUB_DROPPED_STUN_UFRAG, /* of no transport, or the other half is wrong */
   HUB_DROPPED_STUN_INTEGRITY,
   HUB_DROPPED_STUN_FLOOD, /* above 50 a second for one ufrag from addresses without a valid check */
-  HUB_DROPPED_STUN_REPLAY, /* a transaction that came from another address before */
-  HUB_DROPPED_STUN_OTHER, /* indications, responses */
+  HUB_DROPPED_STUN_REPLAY, /* a transaction that came from another address before, or an address that is another participant's */
+  HUB_DROPPED_STUN_OTHER,  /* indications, responses */
   HUB_DROPPED_RTX_EMPTY, /* RTX of a publisher without anything new: padding, or what came already */
 
   HUB_STUN_ROLE_CONFLICTS, /* answered with 487 */

@@ -131,6 +131,11 @@ hub_media_rtp (HubMedia *media, HubTransport *from, uint8_t *bytes, size_t len)
     hub_media_count (media, HUB_DROPPED_MALFORMED);
     return;
   }
+  uint32_t rate = media->max_packet_rate;
+  if (rate > 0 && !hub_bucket_take (&from->rtp, media->now, rate, rate)) {
+    hub_media_count (media, HUB_DROPPED_RTP_FLOOD);
+    return;
+  }
   HubTrack *track = find_own (from, rtp.ssrc);
   if (!track) {
     count_stranger (media, from, rtp.ssrc);

@@ -16,7 +16,8 @@ hub_media_init (HubMedia *media, uint32_t max_transports, HubRing *commands,
   *media = (HubMedia){ .commands = commands,
     .events = events,
     .counters = counters,
-    .max_transports = max_transports };
+    .max_transports = max_transports,
+    .n_paces = max_transports < HUB_PACES ? max_transports : HUB_PACES };
   for (int i = 0; i < HUB_N_TABLES; i++)
     hub_table_init (&media->tables[i], tables[i]);
   crypto_shorthash_keygen (media->hash_key);
@@ -26,14 +27,14 @@ hub_media_init (HubMedia *media, uint32_t max_transports, HubRing *commands,
   media->transports = calloc (max_transports, sizeof *media->transports);
   media->touched = calloc (max_transports, sizeof *media->touched);
   media->packets = calloc (HUB_BATCH, sizeof *media->packets);
-  media->paces = calloc (HUB_PACES, sizeof *media->paces);
-  media->pacing = calloc (HUB_PACES, sizeof *media->pacing);
+  media->paces = calloc (media->n_paces, sizeof *media->paces);
+  media->pacing = calloc (media->n_paces, sizeof *media->pacing);
   if (!ok || !media->transports || !media->touched || !media->packets
       || !media->paces || !media->pacing) {
     hub_media_clear (media);
     return false;
   }
-  for (uint32_t i = 0; i < HUB_PACES; i++)
+  for (uint32_t i = 0; i < media->n_paces; i++)
     media->pacing[i] = &media->paces[i];
   return true;
 }

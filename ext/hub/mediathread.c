@@ -227,6 +227,7 @@ hub_media_thread_start (HubMediaThread *thread,
   if (!thread->udp)
     return false;
   thread->media.egress.io = thread->udp;
+  thread->media.max_packet_rate = config->max_packet_rate;
   if (!open_descriptors (thread) || !start_thread (thread)) {
     snprintf (problem, HUB_MAX_PROBLEM,
         "cannot start the media thread: %s; raise the limits of open files and threads",

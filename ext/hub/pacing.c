@@ -11,7 +11,7 @@
 static HubPace *
 take_pace (HubMedia *media, HubTransport *to)
 {
-  if (media->n_pacing == HUB_PACES)
+  if (media->n_pacing == media->n_paces)
     return NULL;
   if (media->n_pacing == 0)
     media->pace_at = media->now + HUB_PACE_TICK;

@@ -66,7 +66,9 @@ slot_of (HubTableMemory *memory, const HubKey *key, uint32_t hash)
 
   while (memory->slots[i].value
          && (memory->slots[i].hash != hash
-             || memcmp (&memory->slots[i].key, key, sizeof *key) != 0))
+             || memcmp (
+                    &memory->slots[i].key, key, sizeof *key) /* public bytes */
+                    != 0))
     i = (i + 1) & mask;
   return &memory->slots[i];
 }

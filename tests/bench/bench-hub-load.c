@@ -6,10 +6,10 @@
  * of each, medians.
  *
  *     CONCLAVE_BENCH_FORWARDED=200000 CONCLAVE_BENCH_RUNS=5 CONCLAVE_BENCH_BATCH=8 build/tests/bench/bench-hub-load [N...]
- *     build/tests/bench/bench-hub-load meeting PUBLISHERS RECEIVERS SECONDS [slow]
+ *     build/tests/bench/bench-hub-load meeting PUBLISHERS PARTICIPANTS SECONDS [slow]
  *
- * The second form is a load: every publisher sends 1 Mbit/s of video and 50 packets a second of audio, every receiver is subscribed to
- * all; with "slow" a tenth of the receivers does not read. It tells loss at the others and the memory's growth.
+ * The second form is a load: the first of the participants publish 1 Mbit/s of video and 50 packets a second of audio each, and all are
+ * subscribed to all of it; with "slow" a tenth does not read. It tells loss at the others and the memory's growth.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #define _GNU_SOURCE
@@ -95,7 +95,7 @@ send_batch (HubClient *publisher, const uint8_t *bytes, size_t n)
   } control = { 0 };
   struct iovec iov = { (void *) (uintptr_t) bytes, n * WIRE };
   struct msghdr message = { .msg_name = &publisher->hub,
-    .msg_namelen = sizeof publisher->hub,
+    .msg_namelen = publisher->address_len,
     .msg_iov = &iov,
     .msg_iovlen = 1 };
   uint16_t segment = WIRE;
@@ -334,6 +334,7 @@ hub_start (Hub *hub, unsigned last_n)
   memset (hub, 0, sizeof *hub);
   hub_forwarder_config_init (&config);
   config.bind_address = "127.0.0.1";
+  config.max_packet_rate = 0;
   hub->forwarder = hub_forwarder_new (&config, count_event, hub, problem);
   if (!hub->forwarder) {
     fprintf (stderr, "%s\n", problem);
@@ -410,7 +411,7 @@ compare (int n)
   Hub hub;
   Bare bare;
   Feeder feeder = { .n = n, .bare = make_cipher (0) };
-  struct sockaddr_in hub_address, bare_address;
+  struct sockaddr_storage hub_address, bare_address;
   long rounds = n_forwarded / n / batch;
 
   if (rounds < 20)
@@ -428,7 +429,8 @@ compare (int n)
   await (&hub, HUB_MEDIA_EVENT_SUBSCRIBED, (unsigned) n);
   bare_start (&bare, &feeder);
   hub_address = bare_address = feeder.publisher.hub;
-  bare_address.sin_port = htons (hub_udp_port (bare.udp));
+  ((struct sockaddr_in *) &bare_address)->sin_port =
+      htons (hub_udp_port (bare.udp));
 
   for (int run = -1; run < n_runs; run++) {
     double before = thread_cpu (bare.thread);
@@ -466,6 +468,191 @@ compare (int n)
   gnutls_aead_cipher_deinit (feeder.bare);
 }
 
+/* --- A meeting under load --- */
+
+#define TICK_MS 10
+#define FRAME 4 /* packets of a video frame, 25 a second: 0.96 Mbit/s */
+#define AUDIO_BYTES 120
+
+typedef struct
+{
+  HubClient client;
+  HubTransport *transport;
+  HubTrack *video, *audio;
+  uint32_t video_ssrc, audio_ssrc;
+  uint64_t video_index, audio_index;
+  bool publishes, slow;
+  long received;
+} Attendee;
+
+static double
+wall_ms (void)
+{
+  struct timespec t;
+  clock_gettime (CLOCK_MONOTONIC, &t);
+  return (double) t.tv_sec * 1e3 + (double) t.tv_nsec / 1e6;
+}
+
+static long
+resident_kib (void)
+{
+  long pages = 0, ignored;
+  FILE *file = fopen ("/proc/self/statm", "r");
+  if (file && fscanf (file, "%ld %ld", &ignored, &pages) != 2)
+    pages = 0;
+  if (file)
+    fclose (file);
+  return pages * (sysconf (_SC_PAGESIZE) / 1024);
+}
+
+static void
+publish_tick (Attendee *a, long tick)
+{
+  static uint8_t out[FRAME * WIRE], payload[PACKET];
+
+  if (tick % 2 == 0) {
+    a->audio_index++;
+    hub_client_send_rtp (&a->client, a->audio_ssrc, a->audio_index,
+        (uint32_t) (a->audio_index * 960), 111, NULL, 0, payload, AUDIO_BYTES);
+  }
+  if (tick % 4 != 0)
+    return;
+  for (int i = 0; i < FRAME; i++) {
+    a->video_index++;
+    hub_client_make_rtp (&a->client, out + i * WIRE, WIRE, a->video_ssrc,
+        a->video_index, (uint32_t) tick * 900, 96, NULL, 0, payload,
+        PACKET - HEAD);
+  }
+  send_batch (&a->client, out, FRAME);
+}
+
+/* Counts RTP, leaves out RTCP and STUN. */
+static long
+take_all (int fd)
+{
+  static uint8_t bytes[64][16];
+  struct mmsghdr in[64];
+  struct iovec iov[64];
+  long media = 0;
+  int n;
+
+  do {
+    for (int i = 0; i < 64; i++) {
+      iov[i] = (struct iovec){ bytes[i], sizeof bytes[i] };
+      in[i].msg_hdr = (struct msghdr){ .msg_iov = &iov[i], .msg_iovlen = 1 };
+    }
+    n = recvmmsg (fd, in, 64, MSG_DONTWAIT, NULL);
+    for (int i = 0; i < n; i++)
+      media += bytes[i][0] >= 128 && (bytes[i][1] < 192 || bytes[i][1] > 223);
+  } while (n == 64);
+  return media;
+}
+
+static void
+seat (Hub *hub, Attendee *all, int publishers, int n, bool slow)
+{
+  for (int i = 0; i < n; i++) {
+    all[i].transport = hub_join (hub, &all[i].client);
+    all[i].slow = slow && i % 10 == 9;
+    all[i].publishes = i < publishers;
+    if (!all[i].publishes)
+      continue;
+    all[i].video =
+        hub_publish (hub, all[i].transport, HUB_VIDEO, &all[i].video_ssrc);
+    all[i].audio =
+        hub_publish (hub, all[i].transport, HUB_AUDIO, &all[i].audio_ssrc);
+  }
+  for (int i = 0; i < n; i++)
+    for (int k = 0; k < publishers; k++) {
+      if (i == k)
+        continue;
+      hub_forwarder_subscribe (
+          hub->forwarder, all[i].transport, all[k].video, false);
+      hub_forwarder_subscribe (
+          hub->forwarder, all[i].transport, all[k].audio, false);
+    }
+  await (hub, HUB_MEDIA_EVENT_SUBSCRIBED,
+      2u * ((unsigned) n * (unsigned) publishers - (unsigned) publishers));
+}
+
+static void
+report_meeting (Hub *hub, const Attendee *all, int publishers, int n,
+    double cpu_ns, double ms, long kib)
+{
+  HubForwarderStats stats;
+  long sent = 0, expected = 0, received = 0;
+
+  for (int i = 0; i < publishers; i++)
+    sent += (long) (all[i].video_index + all[i].audio_index);
+  for (int i = 0; i < n; i++) {
+    if (all[i].slow)
+      continue;
+    expected +=
+        sent
+        - (all[i].publishes ? (long) (all[i].video_index + all[i].audio_index)
+                            : 0);
+    received += all[i].received;
+  }
+  hub_forwarder_stats (hub->forwarder, &stats);
+  uint64_t *c = stats.counters;
+  printf (
+      "%d publishers, %d participants, %.1f s: %.0f packets/s in, %.0f out\n",
+      publishers, n, ms / 1e3, (double) c[HUB_RTP_ACCEPTED] / ms * 1e3,
+      (double) c[HUB_PACKETS_OUT] / ms * 1e3);
+  printf ("  lost %ld of %ld (%.4f %%), of them before the hub %ld\n",
+      expected - received, expected,
+      100.0 * (double) (expected - received) / (double) expected,
+      (sent - (long) c[HUB_RTP_ACCEPTED]) * (n - 1));
+  printf (
+      "  media thread: %.0f %% of a core, %.0f ns a packet out, %.1f packets a turn\n",
+      cpu_ns / ms / 1e4, cpu_ns / (double) c[HUB_PACKETS_OUT],
+      (double) c[HUB_PACKETS_OUT] / (double) stats.loops);
+  printf (
+      "  paced %ld, shed %ld, socket full %ld times (%ld lost), errors %ld; memory grew by %ld KiB\n",
+      (long) c[HUB_PACED], (long) c[HUB_SHED_VIDEO],
+      (long) c[HUB_SEND_BLOCKED], (long) c[HUB_SEND_DROPPED],
+      (long) c[HUB_SEND_ERRORS], kib);
+}
+
+static void
+meet (int publishers, int n, double seconds, bool slow)
+{
+  Hub hub;
+  Attendee *all = calloc ((size_t) n, sizeof *all);
+
+  hub_start (&hub, 0);
+  seat (&hub, all, publishers, n, slow);
+  long kib = 0;
+  double cpu = (double) hub_forwarder_cpu_time (hub.forwarder);
+  double start = wall_ms ();
+  long ticks = (long) (seconds * 1000 / TICK_MS);
+  for (long tick = 0; tick < ticks + 50; tick++) {
+    double due = start + (double) tick * TICK_MS;
+    for (int i = 0; i < publishers && tick < ticks; i++)
+      publish_tick (&all[i], tick);
+    do {
+      for (int i = 0; i < n; i++)
+        if (!all[i].slow)
+          all[i].received += take_all (all[i].client.fd);
+      /* Consent, a few at a time. */
+      for (int i = (int) (tick % 500); i < n && wall_ms () < due + TICK_MS;
+           i += 500)
+        hub_client_check (&all[i].client, HUB_CHECK_NOMINATE);
+      hub_forwarder_dispatch (hub.forwarder);
+      usleep (500);
+    } while (wall_ms () < due + TICK_MS);
+    if (tick == ticks / 2)
+      kib = resident_kib ();
+  }
+  report_meeting (&hub, all, publishers, n,
+      (double) hub_forwarder_cpu_time (hub.forwarder) - cpu,
+      wall_ms () - start, resident_kib () - kib);
+  hub_forwarder_free (hub.forwarder);
+  for (int i = 0; i < n; i++)
+    hub_client_clear (&all[i].client);
+  free (all);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -474,6 +661,11 @@ main (int argc, char **argv)
   setlinebuf (stdout);
   check (core_init (), "libsodium");
   allow_descriptors ();
+  if (argc >= 5 && strcmp (argv[1], "meeting") == 0) {
+    meet (atoi (argv[2]), atoi (argv[3]), atof (argv[4]),
+        argc > 5 && strcmp (argv[5], "slow") == 0);
+    return 0;
+  }
   n_forwarded = number ("CONCLAVE_BENCH_FORWARDED", 100000);
   n_runs = (int) number ("CONCLAVE_BENCH_RUNS", 5);
   batch = (int) number ("CONCLAVE_BENCH_BATCH", 8);

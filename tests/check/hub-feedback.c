@@ -421,7 +421,7 @@ GST_START_TEST (rtcp_in_anothers_name_is_dropped)
   Meeting m;
   HubTrackSsrcs ssrcs;
   Rtcp r;
-  open_pair (&m, &ssrcs);
+  HubTrack *track = open_pair (&m, &ssrcs);
 
   meeting_join (&m);
   meeting_send (&m, 0, ssrcs.ssrc, 1);
@@ -437,7 +437,8 @@ GST_START_TEST (rtcp_in_anothers_name_is_dropped)
   rtcp_rr (&r, hub_room_ssrc (m.room));
   rtcp_send (&m, 2, &r);
   meeting_await (&m, HUB_DROPPED_SSRC_THEFT, 3);
-  /* The outer name its own, the inner one not. */
+  /* The outer name its own, the inner one not; of a track that it does receive. */
+  meeting_subscribe (&m, 2, track);
   rtcp_begin (&r);
   rtcp_rr (&r, own_ssrc (&m, 2));
   rtcp_nack (&r, own_ssrc (&m, 1), ssrcs.ssrc, 1, 0);

@@ -471,6 +471,36 @@ GST_START_TEST (an_ssrc_is_never_given_out_twice)
 }
 GST_END_TEST;
 
+GST_START_TEST (a_publisher_that_floods_is_held_to_a_rate)
+{
+  Meeting m;
+  HubForwarderConfig config;
+  HubRoomConfig room = { 0 };
+  HubTrackSsrcs ssrcs, calm;
+
+  hub_forwarder_config_init (&config);
+  config.max_packet_rate = 100;
+  meeting_open_with (&m, &config, &room);
+  meeting_join (&m);
+  meeting_join (&m);
+  meeting_publish (&m, 0, HUB_VIDEO, &ssrcs);
+  HubTrack *track = meeting_publish (&m, 1, HUB_VIDEO, &calm);
+  meeting_subscribe (&m, 0, track);
+  for (guint64 index = 1; index <= 150; index++)
+    meeting_send (&m, 0, ssrcs.ssrc, index);
+  meeting_await (&m, HUB_DROPPED_RTP_FLOOD, 50);
+  fail_unless_equals_uint64 (meeting_counter (&m, HUB_RTP_ACCEPTED), 100);
+  meeting_send (&m, 1, calm.ssrc, 1);
+  meeting_expect_packet (&m, 0, calm.ssrc, 1);
+  meeting_advance (&m, 100 * MS);
+  for (guint64 index = 151; index <= 170; index++)
+    meeting_send (&m, 0, ssrcs.ssrc, index);
+  meeting_await (&m, HUB_DROPPED_RTP_FLOOD, 60);
+  fail_unless_equals_uint64 (meeting_counter (&m, HUB_RTP_ACCEPTED), 111);
+  meeting_close (&m);
+}
+GST_END_TEST;
+
 /* More than the rings hold, while nobody listens. */
 GST_START_TEST (thousands_of_objects_come_and_go_while_media_flows)
 {
@@ -575,6 +605,33 @@ GST_START_TEST (a_burst_is_paced_and_complete)
 }
 GST_END_TEST;
 
+/* What still waits for its tick goes with the subscription, or with the track. */
+GST_START_TEST (a_queue_does_not_outlive_its_subscription)
+{
+  Meeting m;
+  HubTrackSsrcs ssrcs;
+  HubTrack *track = open_pair (&m, &ssrcs);
+
+  for (guint64 index = 1; index <= 200; index++)
+    meeting_send (&m, 0, ssrcs.ssrc, index);
+  meeting_await (&m, HUB_RTP_ACCEPTED, 200);
+  fail_unless (meeting_counter (&m, HUB_PACED) > 0);
+  if (__i__ == 0)
+    hub_forwarder_unsubscribe (m.forwarder, m.transports[1], track);
+  else
+    hub_forwarder_unpublish (m.forwarder, track);
+  meeting_settle (&m);
+  meeting_settle (&m);
+  meeting_got_nothing (&m, 1); /* takes what went before */
+  for (guint i = 0; i < 20; i++) {
+    atomic_fetch_add (&m.now, MS);
+    meeting_settle (&m);
+  }
+  fail_unless (meeting_got_nothing (&m, 1));
+  meeting_close (&m);
+}
+GST_END_TEST;
+
 GST_START_TEST (a_queue_that_overflows_sheds_video_until_a_new_frame)
 {
   Meeting m;
@@ -634,8 +691,10 @@ hub_forward_suite (void)
   tcase_add_test (tc, subscribing_has_rules);
   tcase_add_test (tc, limits_hold);
   tcase_add_test (tc, an_ssrc_is_never_given_out_twice);
+  tcase_add_test (tc, a_publisher_that_floods_is_held_to_a_rate);
   tcase_add_test (tc, thousands_of_objects_come_and_go_while_media_flows);
   tcase_add_test (tc, a_burst_is_paced_and_complete);
+  tcase_add_loop_test (tc, a_queue_does_not_outlive_its_subscription, 0, 2);
   tcase_add_test (tc, a_queue_that_overflows_sheds_video_until_a_new_frame);
   return suite;
 }

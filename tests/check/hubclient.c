@@ -18,16 +18,32 @@
     abort ();                                                                 \
   } while (0)
 
+static socklen_t
+make_address (struct sockaddr_storage *out, const char *text, uint16_t port)
+{
+  struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons (port) };
+  struct sockaddr_in6 in6 = { .sin6_family = AF_INET6,
+    .sin6_port = htons (port) };
+
+  memset (out, 0, sizeof *out);
+  if (inet_pton (AF_INET, text, &in.sin_addr) == 1) {
+    memcpy (out, &in, sizeof in);
+    return sizeof in;
+  }
+  if (inet_pton (AF_INET6, text, &in6.sin6_addr) != 1)
+    DIE (text);
+  memcpy (out, &in6, sizeof in6);
+  return sizeof in6;
+}
+
 int
-hub_client_new_socket (struct sockaddr_in *own)
+hub_client_new_socket (struct sockaddr_storage *own, bool v6)
 {
   int size = 4 << 20;
-  socklen_t len = sizeof *own;
-  int fd = socket (AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  socklen_t len = make_address (own, v6 ? "::1" : "127.0.0.1", 0);
+  int fd = socket (v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-  *own = (struct sockaddr_in){ .sin_family = AF_INET,
-    .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
-  if (fd < 0 || bind (fd, (struct sockaddr *) own, sizeof *own) < 0
+  if (fd < 0 || bind (fd, (struct sockaddr *) own, len) < 0
       || getsockname (fd, (struct sockaddr *) own, &len) < 0)
     DIE ("socket");
   setsockopt (fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
@@ -53,14 +69,13 @@ hub_client_init (HubClient *client, const char *hub_address, uint16_t port,
     HubCredentials *credentials, SrtpBackend backend, bool connected)
 {
   *client = (HubClient){ .ufrag = "them" };
-  client->fd = hub_client_new_socket (&client->own);
-  client->hub.sin_family = AF_INET;
-  client->hub.sin_port = htons (port);
-  inet_pton (
-      AF_INET, hub_address ? hub_address : "127.0.0.1", &client->hub.sin_addr);
+  client->address_len = make_address (
+      &client->hub, hub_address ? hub_address : "127.0.0.1", port);
+  client->fd =
+      hub_client_new_socket (&client->own, client->hub.ss_family == AF_INET6);
   if (connected
       && connect (
-             client->fd, (struct sockaddr *) &client->hub, sizeof client->hub)
+             client->fd, (struct sockaddr *) &client->hub, client->address_len)
              < 0)
     DIE ("connect");
   client->out = make_session (credentials->to_hub, SRTP_SEND, backend);
@@ -85,14 +100,28 @@ void
 hub_client_send_raw (HubClient *client, const void *bytes, size_t len)
 {
   if (sendto (client->fd, bytes, len, 0, (struct sockaddr *) &client->hub,
-          sizeof client->hub)
+          client->address_len)
       < 0)
     DIE ("sendto");
 }
 
 /* --- Checks --- */
 
-/* A request whose MESSAGE-INTEGRITY is cut to 4 bytes: a reader that trusts it reads past the end. */
+/* RFC 5389, 15.5. */
+static uint32_t
+fingerprint_of (const uint8_t *bytes, size_t len)
+{
+  uint32_t crc = 0xffffffff;
+  for (size_t i = 0; i < len; i++) {
+    crc ^= bytes[i];
+    for (int k = 0; k < 8; k++)
+      crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return ~crc ^ 0x5354554e;
+}
+
+/* A request whose MESSAGE-INTEGRITY is cut to 4 bytes, with a right FINGERPRINT behind it: a reader that takes 20 bytes
+ * whatever the length says reads past the end. */
 static void
 shorten_integrity (HubClient *client)
 {
@@ -101,15 +130,18 @@ shorten_integrity (HubClient *client)
   while (reader_left (&r) > 0) {
     size_t at = client->last_check_len - reader_left (&r);
     uint64_t type = reader_uint (&r, 2);
-    size_t len = (size_t) reader_uint (&r, 2);
-    reader_take (&r, (len + 3) / 4 * 4);
-    if (type == STUN_ATTRIBUTE_MESSAGE_INTEGRITY) {
-      client->last_check_len = at + 8;
-      client->last_check[at + 3] = 4;
-      client->last_check[2] = 0;
-      client->last_check[3] = (uint8_t) (client->last_check_len - 20);
-      return;
-    }
+    reader_take (&r, ((size_t) reader_uint (&r, 2) + 3) / 4 * 4);
+    if (type != STUN_ATTRIBUTE_MESSAGE_INTEGRITY)
+      continue;
+    client->last_check[at + 3] = 4;
+    client->last_check_len = at + 16;
+    client->last_check[2] = 0;
+    client->last_check[3] = (uint8_t) (client->last_check_len - 20);
+    Writer w = writer_init (client->last_check + at + 8, 8);
+    writer_uint (&w, STUN_ATTRIBUTE_FINGERPRINT, 2);
+    writer_uint (&w, 4, 2);
+    writer_uint (&w, fingerprint_of (client->last_check, at + 8), 4);
+    return;
   }
 }
 

@@ -14,7 +14,8 @@
 typedef struct
 {
   int fd;
-  struct sockaddr_in hub, own;
+  struct sockaddr_storage hub, own;
+  socklen_t address_len;
   HubCredentials credentials; /* its keys are in the sessions */
   SrtpSession *out, *in;
   StunAgent agent;
@@ -45,7 +46,7 @@ typedef struct
   uint8_t payload_type;
 } HubReceived;
 
-/* A socket on 127.0.0.1 towards the hub's port on `hub_address` (NULL: 127.0.0.1); takes the credentials over. Aborts when
+/* A socket on the loopback of the family of `hub_address` (NULL: 127.0.0.1), towards the hub's port there; takes the credentials over. Aborts when
  * that can't be had. `connected`: takes datagrams from that address only. */
 void hub_client_init (HubClient *client, const char *hub_address,
     uint16_t port, HubCredentials *credentials, SrtpBackend backend,
@@ -53,7 +54,7 @@ void hub_client_init (HubClient *client, const char *hub_address,
 void hub_client_clear (HubClient *client);
 
 /* A second socket of the same participant, for migration: shares nothing but the credentials. */
-int hub_client_new_socket (struct sockaddr_in *own);
+int hub_client_new_socket (struct sockaddr_storage *own, bool v6);
 
 enum
 {
@@ -65,7 +66,7 @@ enum
       16, /* an attribute that must be understood and is not */
   HUB_CHECK_NO_FINGERPRINT = 32,
   HUB_CHECK_SHORT_INTEGRITY =
-      64 /* MESSAGE-INTEGRITY of 4 bytes at the very end */
+      64 /* MESSAGE-INTEGRITY of 4 bytes, and a right FINGERPRINT */
 };
 
 /* A Binding request; it stays in `last_check`. */
