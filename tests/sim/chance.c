@@ -30,8 +30,7 @@ dice_bytes (Dice *dice, void *out, size_t len)
     if (dice->used == sizeof dice->pool) {
       memset (nonce, 0, sizeof nonce);
       memcpy (nonce, &dice->block, sizeof dice->block);
-      crypto_stream_chacha20 (
-          dice->pool, sizeof dice->pool, nonce, dice->key);
+      crypto_stream_chacha20 (dice->pool, sizeof dice->pool, nonce, dice->key);
       dice->block++;
       dice->used = 0;
     }
@@ -98,8 +97,8 @@ chance_close (void)
 void
 chance_install (void)
 {
-  static randombytes_implementation seeded = { .implementation_name
-    = chance_name,
+  static randombytes_implementation seeded = { .implementation_name =
+                                                   chance_name,
     .random = chance_random,
     .stir = chance_stir,
     .uniform = NULL, /* libsodium's, over random() */

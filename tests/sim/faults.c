@@ -105,8 +105,8 @@ faults_frame (Conn *conn, bool binary, GBytes *bytes)
       if (other->up_open && dice_chance (&world->dice, 500))
         net_cut (other);
     }
-    world_after (world, 0, restart_hub, NULL,
-        dice_between (&world->dice, 100, 3000));
+    world_after (
+        world, 0, restart_hub, NULL, dice_between (&world->dice, 100, 3000));
     return true;
   }
   return false;
@@ -127,8 +127,8 @@ faults_schedule (World *world)
 
   for (unsigned i = 0; i < world->plan.faults; i++) {
     guint kind = (guint) dice_below (dice, G_N_ELEMENTS (kinds));
-    Person *person
-        = dice_chance (dice, 300) ? world_owner (world) : anybody (world);
+    Person *person =
+        dice_chance (dice, 300) ? world_owner (world) : anybody (world);
     uint64_t at = dice_between (dice, 500, world->plan.heal - 500);
     world_after (world, at, kinds[kind].fn, person,
         dice_between (dice, kinds[kind].from, kinds[kind].to));

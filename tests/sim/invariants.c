@@ -5,6 +5,8 @@
 #include "truth.h"
 #include "watch.h"
 
+#include "fake.h"
+
 #include <malloc.h>
 
 #define CONVERGE_MS 5000
@@ -21,8 +23,7 @@ watch_of (Person *person)
     person->watch->keys = g_array_new (FALSE, FALSE, sizeof (OpenKey));
     person->watch->passed = g_array_new (FALSE, FALSE, sizeof (Passed));
     person->watch->tracks = g_array_new (FALSE, FALSE, sizeof (OpenSsrc));
-    person->watch->apart
-        = g_new0 (uint64_t, person->world->people->len + 64);
+    person->watch->apart = g_new0 (uint64_t, person->world->people->len + 64);
   }
   return person->watch;
 }
@@ -62,6 +63,7 @@ check_seat (World *world, Person *by, const EpochTruth *epoch,
 {
   Person *person = world_person (world, member->key);
 
+  truth_put_key (world->truth->members, member->key);
   if (!person) {
     world_fail (world, 1, "%u has somebody in its roster who does not exist",
         by->index);
@@ -77,8 +79,8 @@ check_seat (World *world, Person *by, const EpochTruth *epoch,
            || (!world->truth->liar_was_admin
                && !truth_admissible (world, person)
                && !truth_any (world, INTENT_REMOVE, member->key)))
-    world_fail (world, 3, "%u is in epoch %" G_GUINT64_FORMAT
-                " though nobody let it in",
+    world_fail (world, 3,
+        "%u is in epoch %" G_GUINT64_FORMAT " though nobody let it in",
         person->index, epoch->epoch);
   if (person->honest
       && (member->role != person->role
@@ -87,15 +89,14 @@ check_seat (World *world, Person *by, const EpochTruth *epoch,
   if (!person->honest && person->watch && person->watch->seated
       && (member->role != person->watch->role
           || strcmp (member->name, person->watch->name) != 0))
-    world_fail (world, 6, "%u has changed its role or name in a leaf",
-        person->index);
+    world_fail (
+        world, 6, "%u has changed its role or name in a leaf", person->index);
   if (!person->honest) {
     Watch *watch = watch_of (person);
     watch->seated = true;
     watch->role = member->role;
     g_strlcpy (watch->name, member->name, sizeof watch->name);
   }
-  truth_put_key (world->truth->members, member->key);
 }
 
 static void
@@ -116,8 +117,8 @@ check_policy (World *world, Person *by, const EpochTruth *epoch)
       || policy->index_bits != world->plan.policy.index_bits)
     world_fail (world, 6, "%u follows a policy of other constants", by->index);
   if (admins == 0)
-    world_fail (world, 6, "no admin is in epoch %" G_GUINT64_FORMAT,
-        epoch->epoch);
+    world_fail (
+        world, 6, "no admin is in epoch %" G_GUINT64_FORMAT, epoch->epoch);
   if (epoch->seats->len > policy->max_members)
     world_fail (world, 6, "%u members are more than the policy allows",
         epoch->seats->len);
@@ -176,8 +177,7 @@ may_be_gone (World *world, Person *person)
 }
 
 static void
-compare_seats (
-    World *world, const EpochTruth *before, EpochTruth *after)
+compare_seats (World *world, const EpochTruth *before, EpochTruth *after)
 {
   for (guint i = 0; i < after->seats->len; i++) {
     const Seat *seat = &g_array_index (after->seats, Seat, i);
@@ -252,8 +252,8 @@ check_base_key (Person *person, EpochTruth *epoch)
   Secret *key = session_base_key (person->session, epoch->epoch);
 
   if (!key) {
-    world_fail (person->world, 2, "%u has no key for its epoch",
-        person->index);
+    world_fail (
+        person->world, 2, "%u has no key for its epoch", person->index);
     return;
   }
   if (epoch->base_key_len == 0) {
@@ -281,15 +281,15 @@ new_epoch (Person *person, const EpochTruth *before)
   memcpy (epoch->group, session_group_id (session), DOOR_GROUP_ID_LEN);
   epoch->epoch = session_epoch (session);
   epoch->policy = *session_policy (session);
-  g_strlcpy (
-      epoch->code, session_security_code (session), sizeof epoch->code);
+  g_strlcpy (epoch->code, session_security_code (session), sizeof epoch->code);
   epoch->seats = g_array_new (FALSE, FALSE, sizeof (Seat));
   epoch->seen = world->now;
   read_seats (session, epoch->seats);
   g_hash_table_insert (world->truth->epochs, epoch->authenticator, epoch);
   world->last_change = world->now;
   /* group is followed by epoch in the struct: that is the key. */
-  EpochTruth *other = g_hash_table_lookup (world->truth->numbers, epoch->group);
+  EpochTruth *other =
+      g_hash_table_lookup (world->truth->numbers, epoch->group);
   if (other && hub_is_honest (world))
     world_fail (world, 2, "two epochs %" G_GUINT64_FORMAT " of one group",
         epoch->epoch);
@@ -307,8 +307,8 @@ new_epoch (Person *person, const EpochTruth *before)
                  != 0
              && !truth_any (world, INTENT_HAND_OVER, NULL)
              && !truth_any (world, INTENT_LEAVE, NULL)) {
-    world_fail (world, 6, "a stranger owns the meeting that %u is in",
-        person->index);
+    world_fail (
+        world, 6, "a stranger owns the meeting that %u is in", person->index);
   }
   check_policy (world, person, epoch);
   return epoch;
@@ -320,11 +320,18 @@ enter_epoch (Person *person)
 {
   World *world = person->world;
   Watch *watch = watch_of (person);
-  const uint8_t *authenticator
-      = session_epoch_authenticator (person->session);
+  const uint8_t *authenticator = session_epoch_authenticator (person->session);
   EpochTruth *epoch = truth_epoch (world, authenticator);
   EpochTruth *before = watch->epoch;
 
+  const char *why = g_hash_table_lookup (world->forbidden, authenticator);
+  if (why)
+    world_fail (world, 6, "%u has followed a commit that is void: %s",
+        person->index, why);
+  if (world->trap)
+    world_fail (world, 3, "%u has come into the group of %s", person->index,
+        world->trap);
+  world->somebody_must_come_in = false;
   if (!epoch)
     epoch = new_epoch (person, before);
   else if (epoch->epoch != session_epoch (person->session)
@@ -332,8 +339,8 @@ enter_epoch (Person *person)
                   != 0
            || !policies_equal (
                &epoch->policy, session_policy (person->session)))
-    world_fail (world, 2, "%u has another policy, code or number",
-        person->index);
+    world_fail (
+        world, 2, "%u has another policy, code or number", person->index);
   if (world->people->len <= ROSTERS_OF_ALL || person->index % 16 == 0) {
     GArray *seats = g_array_new (FALSE, FALSE, sizeof (Seat));
     read_seats (person->session, seats);
@@ -349,8 +356,8 @@ enter_epoch (Person *person)
       && before->epoch + 1 == epoch->epoch) {
     bool removed = false;
     for (guint i = 0; i < before->seats->len; i++)
-      removed
-          |= !truth_seat (epoch, g_array_index (before->seats, Seat, i).key);
+      removed |=
+          !truth_seat (epoch, g_array_index (before->seats, Seat, i).key);
     Passed passed = { before->epoch, world->now, removed };
     g_array_append_val (watch->passed, passed);
   } else {
@@ -366,10 +373,9 @@ enter_epoch (Person *person)
 static void
 check_knowledge (Person *person)
 {
-  const uint8_t *authenticator
-      = session_epoch_authenticator (person->session);
-  EpochTruth *epoch
-      = authenticator ? truth_epoch (person->world, authenticator) : NULL;
+  const uint8_t *authenticator = session_epoch_authenticator (person->session);
+  EpochTruth *epoch =
+      authenticator ? truth_epoch (person->world, authenticator) : NULL;
 
   if (epoch && !truth_seat (epoch, person->key))
     world_fail (person->world, 1,
@@ -381,8 +387,7 @@ void
 invariants_turn (Person *person)
 {
   Watch *watch = watch_of (person);
-  const uint8_t *authenticator
-      = session_epoch_authenticator (person->session);
+  const uint8_t *authenticator = session_epoch_authenticator (person->session);
 
   if (!authenticator) {
     watch->epoch = NULL;
@@ -423,12 +428,13 @@ check_together (World *world)
     return;
   for (guint i = 0; i < world->people->len; i++) {
     Person *person = g_ptr_array_index (world->people, i);
-    if (counts (person) && (!newest || person->watch->epoch->seen > newest->seen))
+    if (counts (person)
+        && (!newest || person->watch->epoch->seen > newest->seen))
       newest = person->watch->epoch;
   }
   if (!newest
-      || world->now < MAX (newest->seen, world->calm_since) + CONVERGE_MS
-                          + SLACK_MS)
+      || world->now
+             < MAX (newest->seen, world->calm_since) + CONVERGE_MS + SLACK_MS)
     return;
   for (guint i = 0; i < world->people->len; i++) {
     Person *person = g_ptr_array_index (world->people, i);
@@ -513,6 +519,21 @@ watch_calm (World *world)
   }
 }
 
+/* 7: the hub keeps all from the admins, or them from all: nobody speaks any more. */
+static void
+check_silence (World *world)
+{
+  if (!world->silent_by || world->now < world->silent_by + SLACK_MS)
+    return;
+  for (guint i = 0; i < world->people->len; i++) {
+    Person *person = g_ptr_array_index (world->people, i);
+    if (counts (person) && !person->silenced
+        && !policy_is_admin (&person->watch->epoch->policy, person->key))
+      world_fail (world, 7, "%u still speaks, though no admin can be heard",
+          person->index);
+  }
+}
+
 void
 invariants_second (World *world)
 {
@@ -525,6 +546,7 @@ invariants_second (World *world)
     check_notice (world, person);
     keys_second (person);
   }
+  check_silence (world);
   check_memory (world);
 }
 
@@ -567,6 +589,10 @@ invariants_end (World *world)
 {
   Person *admin = somebody_in_charge (world);
 
+  if (world->somebody_must_come_in)
+    world_fail (world, 7, "nobody came in");
+  if (world->must_be_let_in && !fake_joiner_is_in (world->must_be_let_in))
+    world_fail (world, 8, "a joiner that does all as it should is not let in");
   if (world->over || !admin
       || (world->adversary && world->adversary->powers & LIES_ON))
     return;

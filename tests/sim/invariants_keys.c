@@ -27,8 +27,7 @@ key_opened (Person *person, const SessionEvent *event)
     .opened = world->now };
 
   memcpy (key.identity, event->key.identity, IDENTITY_KEY_LEN);
-  if (policy
-      && key.kid != kid_of (policy, key.leaf, key.track, key.epoch))
+  if (policy && key.kid != kid_of (policy, key.leaf, key.track, key.epoch))
     world_fail (world, 4, "%u has a key under a KID that is not its own",
         person->index);
   if (key.own != (memcmp (key.identity, person->key, IDENTITY_KEY_LEN) == 0))
@@ -55,8 +54,8 @@ key_closed (Person *person, const SessionEvent *event)
       return;
     }
   }
-  world_fail (person->world, 4, "%u closes a key that is not open",
-      person->index);
+  world_fail (
+      person->world, 4, "%u closes a key that is not open", person->index);
 }
 
 /* 4: a track is its announcer's; 6 of the protocol: by whom it may be announced. */
@@ -91,7 +90,8 @@ track_opened (Person *person, const SessionEvent *event)
 }
 
 static void
-drop_tracks (Person *person, const uint8_t *identity, bool all, uint64_t number)
+drop_tracks (
+    Person *person, const uint8_t *identity, bool all, uint64_t number)
 {
   GArray *tracks = watch_of (person)->tracks;
 
@@ -130,8 +130,8 @@ hear (World *world, void *what, uint64_t number)
     return;
   for (guint i = 0; i < keys->len; i++) {
     OpenKey *key = &g_array_index (keys, OpenKey, i);
-    if (key->leaf == h->leaf && key->track == h->track
-        && key->epoch < h->epoch && !key->newer_heard)
+    if (key->leaf == h->leaf && key->track == h->track && key->epoch < h->epoch
+        && !key->newer_heard)
       key->newer_heard = world->now;
   }
   session_tick (person->session, person_mono (person), person_wall (person));
@@ -212,11 +212,11 @@ keys_turn (Person *person)
     const Seat *seat = truth_seat (watch->epoch, key->identity);
     /* 5: "A removed leaf's tracks end with the commit" */
     if (!seat || seat->leaf != key->leaf)
-      world_fail (world, 4, "%u has a key open of a leaf that is gone",
-          person->index);
+      world_fail (
+          world, 4, "%u has a key open of a leaf that is gone", person->index);
     if (key->own && key->epoch > watch->epoch->epoch)
-      world_fail (world, 4, "%u uses a key of an epoch to come",
-          person->index);
+      world_fail (
+          world, 4, "%u uses a key of an epoch to come", person->index);
   }
 }
 
@@ -240,8 +240,7 @@ keys_second (Person *person)
           ", which ended %" G_GUINT64_FORMAT " ms ago",
           person->index, key->epoch, world->now - passed->at);
     if (key->newer_heard
-        && world->now
-               > key->newer_heard + LIMIT_OLD_EPOCH_HEARD_MS + SLACK_MS)
+        && world->now > key->newer_heard + LIMIT_OLD_EPOCH_HEARD_MS + SLACK_MS)
       world_fail (world, 4,
           "%u accepts an old epoch's frames though the sender has moved on",
           person->index);

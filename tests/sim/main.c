@@ -46,12 +46,11 @@ static void
 list (void)
 {
   puts ("adversaries:");
-  for (size_t i = 0; adversaries[i]; i++)
-    printf ("  %-24s %s\n", adversaries[i]->name, adversaries[i]->what);
+  for (size_t i = 0; i < adversaries_count (); i++)
+    printf ("  %-24s %s\n", adversary_at (i)->name, adversary_at (i)->what);
   puts ("mutations:");
   for (int i = 0; i < SESSION_N_CHECKS; i++)
-    printf ("  %-24s section %s: %s\n",
-        session_check_name ((SessionCheck) i),
+    printf ("  %-24s section %s: %s\n", session_check_name ((SessionCheck) i),
         session_check_section ((SessionCheck) i),
         session_check_meaning ((SessionCheck) i));
 }
@@ -71,9 +70,9 @@ static Options
 read_options (int argc, char **argv)
 {
   long cores = sysconf (_SC_NPROCESSORS_ONLN);
-  Options o = { .seeds = 1000,
-    .first = 1,
-    .jobs = (unsigned) CLAMP (cores, 1, MAX_JOBS) };
+  Options o = {
+    .seeds = 1000, .first = 1, .jobs = (unsigned) CLAMP (cores, 1, MAX_JOBS)
+  };
 
   for (int i = 1; i < argc; i++) {
     const char *value = i + 1 < argc ? argv[i + 1] : NULL;
@@ -113,15 +112,12 @@ static const Adversary *
 adversary_of (uint64_t seed, const Options *o)
 {
   Dice dice;
-  size_t n = 0;
 
   if (o->adversary)
     return adversary_find (o->adversary);
-  while (adversaries[n])
-    n++;
   dice_init (&dice, seed, "adversary");
-  return n > 0 && dice_chance (&dice, 500)
-             ? adversaries[dice_below (&dice, n)]
+  return dice_chance (&dice, 500)
+             ? adversary_at (dice_below (&dice, adversaries_count ()))
              : NULL;
 }
 
@@ -238,13 +234,12 @@ main (int argc, char **argv)
     if (reports[j].busy) {
       printf ("seed %" G_GUINT64_FORMAT ": the program under test died\n",
           reports[j].seed);
-      tell_replay (
-          reports[j].seed, adversary_of (reports[j].seed, &o), &o);
+      tell_replay (reports[j].seed, adversary_of (reports[j].seed, &o), &o);
     }
   }
   printf ("%" G_GUINT64_FORMAT " seeds, %" G_GUINT64_FORMAT
-          " broken, %" G_GUINT64_FORMAT " steps, %.1f s, hash %016" G_GINT64_MODIFIER
-          "x\n",
+          " broken, %" G_GUINT64_FORMAT
+          " steps, %.1f s, hash %016" G_GINT64_MODIFIER "x\n",
       sum.done, sum.broken, sum.steps,
       (double) (g_get_monotonic_time () - began) / 1e6, sum.hash);
   munmap (reports, MAX_JOBS * sizeof *reports);

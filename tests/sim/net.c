@@ -60,8 +60,7 @@ arrive_up (World *world, void *what, uint64_t number)
   if (conn->up_open && !conn->cut) {
     tap_frame (conn, UP, frame->binary, frame->bytes);
     const Adversary *a = world->adversary;
-    if (!a || !a->frame
-        || (world->healed && !(a->powers & LIES_ON))
+    if (!a || !a->frame || (world->healed && !(a->powers & LIES_ON))
         || a->frame (world, conn, UP, frame) == PASS)
       server_frame (conn, frame->binary, frame->bytes);
   }
@@ -82,8 +81,8 @@ arrive_down (World *world, void *what, uint64_t number)
 }
 
 static void
-put_under_way (
-    Conn *conn, Direction direction, bool binary, GBytes *bytes, uint64_t delay)
+put_under_way (Conn *conn, Direction direction, bool binary, GBytes *bytes,
+    uint64_t delay)
 {
   Frame *frame = g_new (Frame, 1);
   frame->binary = binary;
@@ -111,6 +110,7 @@ net_from_server (Conn *conn, bool binary, GBytes *bytes)
   const Adversary *a = world->adversary;
   Frame frame = { binary, bytes };
 
+  tap_frame (conn, DOWN, binary, bytes);
   if (faults_frame (conn, binary, bytes))
     return;
   if (a && a->frame && (!world->healed || a->powers & LIES_ON)
@@ -125,7 +125,6 @@ net_deliver_down (Conn *conn, bool binary, GBytes *bytes, uint64_t delay)
   gsize len;
   const void *data = g_bytes_get_data (bytes, &len);
   world_trace (conn->world, data, len);
-  tap_frame (conn, DOWN, binary, bytes);
   put_under_way (conn, DOWN, binary, bytes, delay);
 }
 
@@ -228,8 +227,7 @@ net_close (Conn *conn)
 {
   conn->down_open = false;
   conn->ended = true;
-  world_after (
-      conn->world, arrival (conn, UP, 0), server_side_ends, conn, 0);
+  world_after (conn->world, arrival (conn, UP, 0), server_side_ends, conn, 0);
 }
 
 void

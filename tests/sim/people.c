@@ -79,6 +79,8 @@ void
 person_free (Person *person)
 {
   invariants_forget (person);
+  if (person->fake)
+    person->fake->free (person);
   session_free (person->session);
   identity_free (person->identity);
   g_hash_table_unref (person->split);
@@ -122,7 +124,8 @@ knock_again (World *world, void *what, uint64_t number)
       || session_state (person->session) != SESSION_AGAIN)
     return;
   session_tick (person->session, person_mono (person), person_wall (person));
-  session_knock_again (person->session);
+  if (session_knock_again (person->session))
+    person->knocks_wanted++;
   person_turn (person);
 }
 
@@ -142,8 +145,8 @@ state_changed (Person *person, const SessionEvent *event)
 
   person->state = event->state;
   person->code = event->code;
-  world_say (world, "%u is %d, code %d", person->index, event->state,
-      event->code);
+  world_say (
+      world, "%u is %d, code %d", person->index, event->state, event->code);
   if (event->state == SESSION_AGAIN
       && (truth_admissible (world, person) || person->tries++ < TRIES))
     world_after (world, dice_between (&world->dice, 500, 4000), knock_again,
@@ -296,6 +299,8 @@ person_frame (Person *person, bool binary, GBytes *bytes)
   gsize len;
   const void *data = g_bytes_get_data (bytes, &len);
 
+  if (person->fake)
+    person->fake->frame (person, binary, bytes);
   if (!person->session)
     return;
   session_tick (person->session, person_mono (person), person_wall (person));
@@ -307,6 +312,8 @@ void
 person_disconnected (Person *person)
 {
   person->lost_at = person->world->now;
+  if (person->fake && person->fake->gone)
+    person->fake->gone (person);
   if (!person->session)
     return;
   session_tick (person->session, person_mono (person), person_wall (person));
@@ -338,6 +345,10 @@ person_start (Person *person)
   char uri[LINK_SIZE], pin[FINGERPRINT_TEXT_SIZE];
   bool pinned = plan->pinned || person->owner;
 
+  if (person->fake) {
+    person->fake->start (person);
+    return;
+  }
   if (person->session)
     person_stop (person);
   fingerprint_text (world_owner (world)->fingerprint, pin);
@@ -374,6 +385,7 @@ person_start (Person *person)
   person->code = 0;
   person->wants_in = true;
   person->came = true;
+  person->knocks_wanted++;
   world_say (world, "%u starts", person->index);
   person_turn (person);
 }
@@ -412,7 +424,8 @@ announce (Person *person, uint64_t number)
 {
   Track track = { .number = session_free_track (person->session),
     .kind = number % 5 == 4 ? MEDIA_SCREEN : (MediaKind) (1 + number % 2),
-    .ssrc = 1000 * (person->index + 1u) + session_free_track (person->session) + 1,
+    .ssrc =
+        1000 * (person->index + 1u) + session_free_track (person->session) + 1,
     .codec = (char *) "VP8",
     .caps = (char *) "SIMNAME-caps" };
   return session_track (person->session, &track);
@@ -487,8 +500,8 @@ do_act (Person *person, Act act, Person *target, uint64_t number)
       return announce (person, number);
     case ACT_UNTRACK:
       return session_free_track (session) > 0
-             && session_untrack (session,
-                 (uint32_t) (number % session_free_track (session)));
+             && session_untrack (
+                 session, (uint32_t) (number % session_free_track (session)));
     case ACT_HAND:
       return session_hand (session, number % 2 == 0);
     case ACT_ROTATE:
@@ -499,8 +512,8 @@ do_act (Person *person, Act act, Person *target, uint64_t number)
       truth_intent (person->world, INTENT_POLICY, person, NULL, 0);
       return true;
     case ACT_RECORDING:
-      return session_recording (session,
-          number % 2 ? RECORDING_ON : RECORDING_OFF);
+      return session_recording (
+          session, number % 2 ? RECORDING_ON : RECORDING_OFF);
     case ACT_MUTE:
       return session_mute_request (session, target->key, true, 0);
     case ACT_RELEASE:

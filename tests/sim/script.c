@@ -26,9 +26,9 @@ choose_policy (World *world)
                    || (policy->admission == ADMISSION_WAITING_ROOM
                        && dice_chance (dice, 500));
   plan->pinned = !plan->password || dice_chance (dice, 700);
-  policy->epoch_bits = (uint8_t) (dice_chance (dice, 300)
-                                      ? dice_between (dice, 1, 3)
-                                      : policy->epoch_bits);
+  policy->epoch_bits =
+      (uint8_t) (dice_chance (dice, 300) ? dice_between (dice, 1, 3)
+                                         : policy->epoch_bits);
   policy->screen_share = (Who) dice_between (dice, 1, 3);
   policy->recording = (Who) dice_between (dice, 1, 3);
   policy->consent = dice_chance (dice, 500);
@@ -44,13 +44,11 @@ choose_plan (World *world)
   Plan *plan = &world->plan;
 
   choose_policy (world);
-  plan->storm
-      = !world->adversary && dice_below (dice, STORM_ONE_IN) == 0;
-  plan->people = (unsigned) (dice_chance (dice, 100)
-                                 ? dice_between (dice, 6, 8)
-                                 : dice_between (dice, 2, 5));
-  plan->co_hosts
-      = plan->people > 2 ? (unsigned) dice_below (dice, 3) : 0;
+  plan->storm = !world->adversary && dice_below (dice, STORM_ONE_IN) == 0;
+  plan->people =
+      (unsigned) (dice_chance (dice, 100) ? dice_between (dice, 6, 8)
+                                          : dice_between (dice, 2, 5));
+  plan->co_hosts = plan->people > 2 ? (unsigned) dice_below (dice, 3) : 0;
   plan->recorders = dice_chance (dice, 250);
   plan->listeners = dice_chance (dice, 250);
   plan->strangers = plan->policy.admission == ADMISSION_OPEN
@@ -86,10 +84,10 @@ write_lists (World *world)
 {
   Plan *plan = &world->plan;
 
-  plan->allow_list
-      = world_keep (world, g_malloc0 (32 * (world->people->len + 1)));
-  plan->recorder_list
-      = world_keep (world, g_malloc0 (32 * (world->people->len + 1)));
+  plan->allow_list =
+      world_keep (world, g_malloc0 (32 * (world->people->len + 1)));
+  plan->recorder_list =
+      world_keep (world, g_malloc0 (32 * (world->people->len + 1)));
   for (guint i = 1; i < world->people->len; i++) {
     Person *person = g_ptr_array_index (world->people, i);
     if (person->listed)
@@ -139,10 +137,11 @@ people_plan (World *world)
   if (world->adversary && world->adversary->people)
     world->adversary->people (world);
   write_lists (world);
-  plan->policy.max_members
-      = (uint16_t) (dice_chance (&world->dice, 50) && !plan->storm
-                        ? MAX (2u, plan->people)
-                        : 1000);
+  plan->policy.max_members =
+      (uint16_t) (dice_chance (&world->dice, 50) && !plan->storm
+                          && !plan->quiet
+                      ? MAX (2u, plan->people)
+                      : 1000);
 }
 
 /* ---- When ---- */
@@ -158,7 +157,9 @@ schedule_arrivals (World *world)
     Person *person = g_ptr_array_index (world->people, i);
     uint64_t at = i == 0 ? dice_below (dice, 300) : dice_below (dice, latest);
     /* Some come late, into what goes on then. */
-    if (i > plan->co_hosts && !plan->storm && dice_chance (dice, 250))
+    bool late = plan->quiet ? plan->late_comers && i == plan->people - 1
+                            : dice_chance (dice, 250);
+    if (i > plan->co_hosts && !plan->storm && late)
       at = dice_between (dice, plan->settled, plan->heal - 4000);
     if (person->idle_until_told)
       continue;
@@ -175,11 +176,10 @@ schedule_act (World *world, uint64_t at)
 {
   static const Act of_anybody[] = { ACT_CHAT, ACT_TRACK, ACT_TRACK,
     ACT_UNTRACK, ACT_HAND, ACT_LEAVE, ACT_RECORDING };
-  static const Act of_admins[]
-      = { ACT_LOCK, ACT_LOCK, ACT_REMOVE, ACT_REMOVE, ACT_ROTATE, ACT_POLICY,
-          ACT_MUTE, ACT_RELEASE };
-  static const Act of_owners[]
-      = { ACT_PROMOTE, ACT_DEMOTE, ACT_HAND_OVER, ACT_LEAVE };
+  static const Act of_admins[] = { ACT_LOCK, ACT_LOCK, ACT_REMOVE, ACT_REMOVE,
+    ACT_ROTATE, ACT_POLICY, ACT_MUTE, ACT_RELEASE };
+  static const Act of_owners[] = { ACT_PROMOTE, ACT_DEMOTE, ACT_HAND_OVER,
+    ACT_LEAVE };
   Dice *dice = &world->dice;
   guint n = world->plan.people;
   Person *target = g_ptr_array_index (world->people, dice_below (dice, n));
@@ -227,11 +227,12 @@ people_schedule (World *world)
     schedule_act (
         world, dice_between (dice, plan->settled, plan->heal - 1000));
   /* Everybody goes at once. */
+  if (plan->quiet)
+    return;
   if (dice_chance (dice, 40) || plan->storm)
     for (guint i = plan->storm ? 5 : 1; i < plan->people; i++)
       person_act_later (g_ptr_array_index (world->people, i),
           plan->heal - 2000 + dice_below (dice, 200), ACT_LEAVE, NULL, 0);
   if (dice_chance (dice, 60))
-    person_act_later (
-        world_owner (world), plan->heal - 500, ACT_END, NULL, 0);
+    person_act_later (world_owner (world), plan->heal - 500, ACT_END, NULL, 0);
 }

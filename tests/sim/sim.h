@@ -35,7 +35,8 @@ typedef struct
 void dice_init (Dice *dice, uint64_t seed, const char *purpose);
 void dice_bytes (Dice *dice, void *out, size_t len);
 uint64_t dice_below (Dice *dice, uint64_t n); /* 0 to n - 1 */
-uint64_t dice_between (Dice *dice, uint64_t from, uint64_t to); /* both may be */
+uint64_t dice_between (
+    Dice *dice, uint64_t from, uint64_t to); /* both may be */
 bool dice_chance (Dice *dice, unsigned of_a_thousand);
 
 /* libsodium's randombytes of this process come from a stream of its own from now on; chance_seed() starts it anew. */
@@ -58,15 +59,18 @@ typedef struct
 typedef struct
 {
   Policy policy;
-  bool password;     /* the meeting has one */
-  bool pinned;       /* the link of those who join has #host */
-  unsigned people;   /* who may come in, the owner among them */
-  unsigned strangers; /* who knock and may not come in, or have a wrong password */
+  bool password;   /* the meeting has one */
+  bool pinned;     /* the link of those who join has #host */
+  unsigned people; /* who may come in, the owner among them */
+  unsigned
+      strangers; /* who knock and may not come in, or have a wrong password */
   unsigned co_hosts; /* promoted by the owner soon after they are in */
   unsigned recorders, listeners;
-  unsigned faults; /* how many, until `heal` */
-  unsigned acts;   /* of people, until `heal` */
-  bool storm;      /* all come and go at once */
+  unsigned faults;  /* how many, until `heal` */
+  unsigned acts;    /* of people, until `heal` */
+  bool storm;       /* all come and go at once */
+  bool quiet;       /* nobody leaves or is removed, all come at the start, */
+  bool late_comers; /* but for the last, who comes after the liar has begun */
   MlsSuite suite;
   uint64_t rekey; /* ms; 0 for the default */
   uint8_t (*allow_list)[IDENTITY_FINGERPRINT_LEN];
@@ -74,8 +78,9 @@ typedef struct
   uint8_t (*recorder_list)[IDENTITY_FINGERPRINT_LEN];
   size_t n_recorder_list;
   uint64_t settled; /* when those who come at the start have come */
-  uint64_t heal; /* no fault, no act and, unless it persists, no lie begins after this */
-  uint64_t end;  /* when everything is looked at a last time */
+  uint64_t
+      heal; /* no fault, no act and, unless it persists, no lie begins after this */
+  uint64_t end; /* when everything is looked at a last time */
 } Plan;
 
 struct World
@@ -100,16 +105,28 @@ struct World
   struct Tap *tap;
   Secret *password, *wrong_password;
 
-  bool lying;  /* the hub does not do now what an honest one would: other rules hold (invariant 7) */
-  bool healed; /* past plan.heal */
-  bool over;   /* the owner ended the meeting */
+  bool
+      lying; /* the hub does not do now what an honest one would: other rules hold (invariant 7) */
+  bool healed;     /* past plan.heal */
+  bool over;       /* the owner ended the meeting */
   bool was_locked; /* at some time: who was away then may be out */
-  bool probe, probe_locked; /* what an admin wanted at last: it must come about */
+  bool probe,
+      probe_locked; /* what an admin wanted at last: it must come about */
+  const char *trap; /* nobody may come in, for this reason */
+  bool somebody_must_come_in;
+  Person *must_be_let_in; /* a fake joiner whose first run is right */
+  unsigned
+      lied; /* how often: an adversary that never got to it proves nothing */
+  uint64_t
+      silent_by; /* by when nobody but a lonely admin speaks; 0 for never */
+  GHashTable *
+      forbidden; /* authenticators that a commit which is void would lead to, and what is wrong with it */
   bool cut_at_admit, restart_at_commit; /* faults that wait for their moment */
   size_t heap_before;
   uint64_t last_change;
-  uint64_t calm_since; /* when the last fault or lie ended; 0 while there is one */
-  char *failure; /* the first invariant that broke, in words */
+  uint64_t
+      calm_since; /* when the last fault or lie ended; 0 while there is one */
+  char *failure;  /* the first invariant that broke, in words */
 };
 
 World *world_new (uint64_t seed, const Adversary *adversary, bool verbose);
@@ -119,8 +136,8 @@ void world_free (World *world);
 bool world_run (World *world);
 
 /* fn (world, what, number) after `delay` ms. `what` lives as long as the world. */
-void world_after (World *world, uint64_t delay, WorldFn fn, void *what,
-    uint64_t number);
+void world_after (
+    World *world, uint64_t delay, WorldFn fn, void *what, uint64_t number);
 
 void world_fail (World *world, unsigned invariant, const char *format, ...)
     G_GNUC_PRINTF (3, 4);
@@ -153,6 +170,15 @@ typedef enum
   ACT_END
 } Act;
 
+/* Somebody without a session, who speaks the protocol by hand and not as it should be (fake.c). */
+typedef struct
+{
+  void (*start) (Person *person);
+  void (*frame) (Person *person, bool binary, GBytes *bytes);
+  void (*gone) (Person *person); /* its connection */
+  void (*free) (Person *person);
+} FakeClient;
+
 struct Person
 {
   World *world;
@@ -172,23 +198,28 @@ struct Person
   uint64_t delay;   /* of its connections, ms one way, at least */
   uint64_t started; /* mono of its machine at world time 0 */
 
+  const FakeClient *fake; /* NULL for who has a session */
+  void *fake_state;
   Session *session; /* NULL before it came, and while crashed */
   Conn *conn;       /* the one in use */
   bool came;
-  bool wants_in;    /* came, and has not left by its own wish */
-  bool idle;        /* does not answer knocks */
+  bool wants_in;        /* came, and has not left by its own wish */
+  bool idle;            /* does not answer knocks */
   bool idle_until_told; /* the adversary starts it */
   unsigned tries;
-  bool away;        /* can't reach the hub now: a fault */
-  uint64_t wake;    /* when a tick is due, 0 for none */
+  unsigned knocks_wanted; /* how often the person wanted to knock */
+  bool away;              /* can't reach the hub now: a fault */
+  uint64_t wake;          /* when a tick is due, 0 for none */
   uint64_t crashes;
   GByteArray *record; /* an owner's */
   SessionState state;
   WireCode code;
   struct Watch *watch; /* what the invariants remember of it */
   bool stale, silenced, undelivered;
-  uint64_t lost_at; /* when it last lost a connection, or crashed; 0 for never */
-  GHashTable *split; /* identity keys of admins that it says are away, as g_bytes */
+  uint64_t
+      lost_at; /* when it last lost a connection, or crashed; 0 for never */
+  GHashTable
+      *split; /* identity keys of admins that it says are away, as g_bytes */
 };
 
 Person *person_new (World *world, Role role, bool owner);
@@ -206,8 +237,8 @@ void person_disconnected (Person *person);
 
 /* Does it now; false when the session refused. */
 bool person_act (Person *person, Act act, Person *target, uint64_t number);
-void person_act_later (Person *person, uint64_t delay, Act act, Person *target,
-    uint64_t number);
+void person_act_later (
+    Person *person, uint64_t delay, Act act, Person *target, uint64_t number);
 
 bool person_is_member (const Person *person);
 Person *world_person (World *world, const uint8_t *key); /* or NULL */
@@ -239,7 +270,7 @@ struct Conn
   World *world;
   Person *person;
   unsigned index;
-  uint64_t place;    /* the hub's handle of it */
+  uint64_t place;          /* the hub's handle of it */
   bool up_open, down_open; /* the client's side, the hub's side */
   bool ended;              /* one side has closed it, or it was cut */
   bool cut;                /* what is under way to the hub is lost */
@@ -294,7 +325,8 @@ enum
   LIES_AS_HUB = 1,
   LIES_AS_MEMBER = 2,
   LIES_AS_JOINER = 4,
-  LIES_ON = 8, /* goes on after plan.heal: members need not converge, but notice */
+  LIES_ON =
+      8, /* goes on after plan.heal: members need not converge, but notice */
 };
 
 struct Adversary
@@ -302,9 +334,10 @@ struct Adversary
   const char *name;
   const char *what;
   unsigned powers;
-  void (*plan) (World *world);  /* what the meeting must be like */
+  int bend;                      /* which of the family's rules */
+  void (*plan) (World *world);   /* what the meeting must be like */
   void (*people) (World *world); /* who else there is, and who of them lies */
-  void (*begin) (World *world); /* once at plan.settled */
+  void (*begin) (World *world);  /* once at plan.settled */
   /* Each frame that the hub's machine takes or gives. */
   Verdict (*frame) (
       World *world, Conn *conn, Direction direction, const Frame *frame);
@@ -312,7 +345,8 @@ struct Adversary
   void (*end) (World *world);  /* frees `lie` */
 };
 
-extern const Adversary *const adversaries[]; /* ends with NULL */
+size_t adversaries_count (void);
+const Adversary *adversary_at (size_t i);
 const Adversary *adversary_find (const char *name);
 
 /* ---- Faults (faults.c) ---- */
@@ -325,14 +359,15 @@ bool faults_frame (Conn *conn, bool binary, GBytes *bytes);
 typedef enum
 {
   INTENT_LOCK = 1, /* value: 0, 1 */
-  INTENT_POLICY,   /* anything an admin may change, but the admins and the lock */
-  INTENT_PROMOTE,  /* key, as all below */
+  INTENT_POLICY, /* anything an admin may change, but the admins and the lock */
+  INTENT_PROMOTE, /* key, as all below */
   INTENT_DEMOTE,
   INTENT_HAND_OVER,
   INTENT_REMOVE,
   INTENT_LEAVE
 } IntentType;
 
+GHashTable *truth_forbidden_new (void);
 struct Truth *truth_new (World *world);
 void truth_free (struct Truth *truth);
 

@@ -7,8 +7,8 @@
 #define NEEDLES 4
 
 /* The marker, and how base64 shows it at each of its three places. */
-static const char *const needles[NEEDLES]
-    = { MARKER, "U0lNTkFNRS", "NJTU5BTUUt", "TSU1OQU1FL" };
+static const char *const needles[NEEDLES] = { MARKER, "U0lNTkFNRS",
+  "NJTU5BTUUt", "TSU1OQU1FL" };
 
 /* Replies of one admin's client to one source. */
 typedef struct
@@ -31,8 +31,8 @@ typedef struct
 
 struct Tap
 {
-  GArray *spent; /* Spent; with an empty source: the meeting's */
-  GArray *runs;  /* Run */
+  GArray *spent;      /* Spent; with an empty source: the meeting's */
+  GArray *runs;       /* Run */
   GHashTable *knocks; /* Ya to Person */
 };
 
@@ -42,9 +42,8 @@ tap_new (World *world)
   struct Tap *tap = g_new0 (struct Tap, 1);
   tap->spent = g_array_new (FALSE, TRUE, sizeof (Spent));
   tap->runs = g_array_new (FALSE, TRUE, sizeof (Run));
-  tap->knocks
-      = g_hash_table_new_full (g_bytes_hash, g_bytes_equal,
-          (GDestroyNotify) g_bytes_unref, NULL);
+  tap->knocks = g_hash_table_new_full (
+      g_bytes_hash, g_bytes_equal, (GDestroyNotify) g_bytes_unref, NULL);
   return tap;
 }
 
@@ -65,8 +64,8 @@ look_for_secrets (Conn *conn, GBytes *bytes)
   World *world = conn->world;
   gsize len;
   const uint8_t *data = g_bytes_get_data (bytes, &len);
-  const EpochTruth *epoch
-      = conn->person->watch ? conn->person->watch->epoch : NULL;
+  const EpochTruth *epoch =
+      conn->person->watch ? conn->person->watch->epoch : NULL;
 
   for (unsigned i = 0; i < NEEDLES; i++)
     if (memmem (data, len, needles[i], strlen (needles[i])))
@@ -96,7 +95,9 @@ find_spent (World *world, Person *admin, const char *source)
         && strcmp (spent->source, source) == 0)
       return spent;
   }
-  Spent fresh = { .admin = admin, .crashes = admin->crashes, .first = world->now };
+  Spent fresh = {
+    .admin = admin, .crashes = admin->crashes, .first = world->now
+  };
   g_strlcpy (fresh.source, source, sizeof fresh.source);
   g_array_append_val (all, fresh);
   return &g_array_index (all, Spent, all->len - 1);
@@ -119,8 +120,7 @@ count_reply (World *world, Person *admin, Run *run)
         "%u has answered %u knocks of one source, %u of them rightly",
         admin->index, source->replies, source->refunds);
   minutes = (world->now - meeting->first) / 60000 + 1;
-  if (meeting->replies > LIMIT_MEETING_TOKENS
-                             + LIMIT_MEETING_PER_MIN * minutes
+  if (meeting->replies > LIMIT_MEETING_TOKENS + LIMIT_MEETING_PER_MIN * minutes
                              + meeting->refunds)
     world_fail (world, 5, "%u has answered %u knocks, %u of them rightly",
         admin->index, meeting->replies, meeting->refunds);
@@ -145,7 +145,9 @@ admins_door (Conn *conn, Direction direction, const WireMessage *m)
   World *world = conn->world;
 
   if (direction == DOWN && m->type == WIRE_KNOCK) {
-    Run run = { .admin = conn, .peer = m->peer, .member = m->knock.key.len > 0 };
+    Run run = {
+      .admin = conn, .peer = m->peer, .member = m->knock.key.len > 0
+    };
     g_strlcpy (run.source, m->knock.source, sizeof run.source);
     GBytes *ya = g_bytes_new_static (m->knock.ya, CPACE_SHARE_LEN);
     run.joiner = g_hash_table_lookup (world->tap->knocks, ya);
@@ -224,8 +226,8 @@ tap_frame (Conn *conn, Direction direction, bool binary, GBytes *bytes)
   if (wire_read (text, len, from, &m) != JSON_OK)
     return;
   if (direction == UP && m.type == WIRE_KNOCK)
-    g_hash_table_replace (world->tap->knocks,
-        g_bytes_new (m.knock.ya, CPACE_SHARE_LEN), person);
+    g_hash_table_replace (
+        world->tap->knocks, g_bytes_new (m.knock.ya, CPACE_SHARE_LEN), person);
   if (person->honest && !stranger)
     admins_door (conn, direction, &m);
   if (direction == DOWN)

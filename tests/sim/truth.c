@@ -24,6 +24,12 @@ number_equal (gconstpointer a, gconstpointer b)
   return memcmp (a, b, 40) == 0;
 }
 
+GHashTable *
+truth_forbidden_new (void)
+{
+  return g_hash_table_new_full (key_hash, key_equal, g_free, NULL);
+}
+
 static void
 epoch_free (EpochTruth *epoch)
 {
@@ -40,8 +46,7 @@ truth_new (World *world)
       key_hash, key_equal, NULL, (GDestroyNotify) epoch_free);
   truth->numbers = g_hash_table_new (key_hash, number_equal);
   truth->intents = g_array_new (FALSE, FALSE, sizeof (Intent));
-  truth->admitted
-      = g_hash_table_new_full (key_hash, key_equal, g_free, NULL);
+  truth->admitted = g_hash_table_new_full (key_hash, key_equal, g_free, NULL);
   truth->removed = g_hash_table_new_full (key_hash, key_equal, g_free, NULL);
   truth->members = g_hash_table_new_full (key_hash, key_equal, g_free, NULL);
   return truth;
@@ -93,8 +98,9 @@ void
 truth_intent (World *world, IntentType type, Person *who, const uint8_t *key,
     uint64_t value)
 {
-  Intent intent
-      = { .type = type, .who = who, .value = value, .at = world->now };
+  Intent intent = {
+    .type = type, .who = who, .value = value, .at = world->now
+  };
   if (key)
     memcpy (intent.key, key, IDENTITY_KEY_LEN);
   g_array_append_val (world->truth->intents, intent);
@@ -120,8 +126,7 @@ truth_any (World *world, IntentType type, const uint8_t *key)
 }
 
 bool
-truth_spend (
-    World *world, IntentType type, const uint8_t *key, uint64_t value)
+truth_spend (World *world, IntentType type, const uint8_t *key, uint64_t value)
 {
   GArray *intents = world->truth->intents;
   for (guint i = 0; i < intents->len; i++) {

@@ -23,8 +23,9 @@ typedef struct
   char code[SECURITY_CODE_SIZE];
   uint8_t base_key[SECRET_MAX];
   size_t base_key_len;
-  uint64_t seen;        /* when the first honest member came into it */
-  bool removed_somebody; /* a key that was in the one before it is not in this one */
+  uint64_t seen; /* when the first honest member came into it */
+  bool
+      removed_somebody; /* a key that was in the one before it is not in this one */
 } EpochTruth;
 
 typedef struct

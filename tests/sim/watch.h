@@ -12,7 +12,7 @@ typedef struct
   uint8_t identity[IDENTITY_KEY_LEN];
   uint32_t leaf, track;
   bool own;
-  uint64_t opened; /* world time */
+  uint64_t opened;      /* world time */
   uint64_t newer_heard; /* when a frame of a newer epoch was; 0 for not yet */
 } OpenKey;
 
@@ -35,9 +35,10 @@ typedef struct Watch
   GArray *keys;      /* OpenKey */
   GArray *passed;    /* Passed, of the group it is in */
   GArray *tracks;    /* OpenSsrc */
-  uint64_t *apart;   /* by person: since when it is in another epoch than this admin; 0 for not */
+  uint64_t *
+      apart; /* by person: since when it is in another epoch than this admin; 0 for not */
   uint64_t rejoining; /* since */
-  bool seated; /* somebody who lies: was seen in a roster, with */
+  bool seated;        /* somebody who lies: was seen in a roster, with */
   Role role;
   char name[LIMIT_NAME + 1];
 } Watch;

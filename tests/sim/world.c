@@ -59,8 +59,7 @@ void
 world_after (
     World *world, uint64_t delay, WorldFn fn, void *what, uint64_t number)
 {
-  WorldEvent event
-      = { world->now + delay, world->order++, fn, what, number };
+  WorldEvent event = { world->now + delay, world->order++, fn, what, number };
   push_event (world->queue, event);
 }
 
@@ -93,9 +92,9 @@ world_fail (World *world, unsigned invariant, const char *format, ...)
   va_start (args, format);
   char *text = g_strdup_vprintf (format, args);
   va_end (args);
-  world->failure = g_strdup_printf (
-      "invariant %u at %" G_GUINT64_FORMAT " ms: %s", invariant, world->now,
-      text);
+  world->failure =
+      g_strdup_printf ("invariant %u at %" G_GUINT64_FORMAT " ms: %s",
+          invariant, world->now, text);
   g_free (text);
   world_say (world, "BROKEN %s", world->failure);
 }
@@ -172,6 +171,7 @@ world_new (uint64_t seed, const Adversary *adversary, bool verbose)
   world->people = g_ptr_array_new ();
   world->conns = g_ptr_array_new ();
   world->kept = g_ptr_array_new_with_free_func (g_free);
+  world->forbidden = truth_forbidden_new ();
   people_plan (world);
   world->truth = truth_new (world);
   world->tap = tap_new (world);
@@ -214,6 +214,7 @@ world_free (World *world)
   g_ptr_array_free (world->conns, TRUE);
   truth_free (world->truth);
   tap_free (world->tap);
+  g_hash_table_unref (world->forbidden);
   secret_unref (world->password);
   secret_unref (world->wrong_password);
   g_array_free (world->queue, TRUE);
