@@ -475,6 +475,8 @@ mls_group_process (
   event->epoch = content->epoch;
   event->sender = content->sender;
   event->authenticated_data = content->authenticated_data;
+  bool authentic = result == MLS_OK;
+  MlsSender sender = event->sender;
   bool private_message = content->wire_format == MLS_WIRE_PRIVATE_MESSAGE;
   uint32_t generation = event->opened.generation;
   if (result == MLS_OK)
@@ -487,6 +489,10 @@ mls_group_process (
         generation, now);
   if (result != MLS_OK) {
     mls_event_clear (event);
+    if (authentic && sender.type == MLS_SENDER_MEMBER) {
+      event->authentic = true;
+      event->sender = sender;
+    }
     return result;
   }
   event->type = type;

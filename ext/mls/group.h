@@ -252,10 +252,12 @@ typedef struct
   MlsProposal proposal; /* proposal */
   MlsStaged *commit; /* owned by the event: take it by setting this to NULL */
   MlsOpened opened;  /* what the slices point into */
+  bool authentic; /* after another result than MLS_OK: the signature was right, and `sender` names who sent it */
 } MlsEvent;
 
 /* Takes one MLSMessage, a PublicMessage or PrivateMessage. `now` is the caller's clock in a unit of its choice; it dates
- * what is kept for late messages. Anything but MLS_OK leaves the group as it was and `event` empty.
+ * what is kept for late messages. Anything but MLS_OK leaves the group as it was, and `event` empty but for `sender` where a
+ * member's signature was right all the same: who sends commits that cannot be followed has a name.
  *
  * A commit is checked wholly, but for what only the application can judge: who may commit what. The key it was encrypted
  * with is used up, so that the same message is MLS_REPLAYED the second time. */

@@ -57,7 +57,9 @@ static const Field heartbeat[] = { N,
 static const Field removed[] = { N, KEY (removed) };
 static const Field here[] = { N, PEER (here.peer),
   { "challenge", FIELD_BYTES, AT (here.challenge), 0, SIZE (here.challenge),
-      false, NULL } };
+      false, NULL },
+  { "room", FIELD_BYTES, AT (here.room), 0, SIZE (here.room), false, NULL },
+  { "seq", FIELD_NUMBER, AT (here.seq), 0, LIMIT_NUMBER, false, NULL } };
 static const Field chain[] = { N, KEY (chain.key),
   { "chain", FIELD_BLOB, AT (chain.chain), 0, DOOR_MAX_CHAIN, false, NULL } };
 

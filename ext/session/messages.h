@@ -78,8 +78,12 @@ typedef struct
     uint8_t removed[IDENTITY_KEY_LEN];
     struct
     {
-      uint64_t peer;
+      uint64_t
+          peer; /* the place that asks, and what the hub challenged it with */
       uint8_t challenge[LIMIT_CHALLENGE];
+      uint8_t room
+          [LIMIT_ROOM]; /* where the sender stood: that room's frames up to `seq` it has read */
+      uint64_t seq;
     } here;
     struct
     {

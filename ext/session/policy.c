@@ -215,6 +215,19 @@ policy_drop_admin (Policy *policy, const uint8_t *key)
 }
 
 bool
+policy_equal (const Policy *a, const Policy *b)
+{
+  return policy_same_constants (a, b)
+         && memcmp (a->owner, b->owner, IDENTITY_KEY_LEN) == 0
+         && a->n_admins == b->n_admins
+         && memcmp (a->admins, b->admins, a->n_admins * IDENTITY_KEY_LEN) == 0
+         && a->admission == b->admission && a->locked == b->locked
+         && a->screen_share == b->screen_share && a->recording == b->recording
+         && a->consent == b->consent && a->hand_over == b->hand_over
+         && a->max_members == b->max_members;
+}
+
+bool
 policy_same_constants (const Policy *a, const Policy *b)
 {
   return a->version == b->version && strcmp (a->meeting, b->meeting) == 0

@@ -103,6 +103,9 @@ bool policy_is_owner (const Policy *policy, const uint8_t *key);
 bool policy_add_admin (Policy *policy, const uint8_t *key);
 bool policy_drop_admin (Policy *policy, const uint8_t *key);
 
+/* True when all fields are equal. */
+bool policy_equal (const Policy *a, const Policy *b);
+
 /* True when version, meeting, opened, sframe_suite, epoch_bits and index_bits are equal: what never changes. */
 bool policy_same_constants (const Policy *a, const Policy *b);
 

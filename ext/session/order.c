@@ -1,0 +1,522 @@
+/* The hub's order: each frame in its place, the commits that count, what is kept for a hub that forgets (section 4).
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "session_private.h"
+
+/* ---- Kept commits ---- */
+
+static void
+free_kept (KeptCommit *kept)
+{
+  blob_clear (&kept->bytes);
+  g_free (kept);
+}
+
+static void
+trim_kept (Session *session)
+{
+  size_t bytes = 0;
+  for (GList *l = session->kept.head; l; l = l->next)
+    bytes += ((KeptCommit *) l->data)->bytes.len;
+  while (session->kept.head) {
+    KeptCommit *oldest = session->kept.head->data;
+    if (session->kept.length <= LIMIT_KEPT_COMMITS && bytes <= LIMIT_KEPT_BYTES
+        && session->mono - oldest->merged <= LIMIT_KEPT_MS)
+      break;
+    bytes -= oldest->bytes.len;
+    free_kept (g_queue_pop_head (&session->kept));
+  }
+}
+
+static void
+keep (Session *session, MlsSlice message)
+{
+  KeptCommit *kept = g_new (KeptCommit, 1);
+  *kept = (KeptCommit){ blob_copy (message.data, message.len), session->mono };
+  g_queue_push_tail (&session->kept, kept);
+  trim_kept (session);
+}
+
+static bool
+is_kept (const Session *session, MlsSlice message)
+{
+  for (GList *l = session->kept.head; l; l = l->next) {
+    const KeptCommit *kept = l->data;
+    if (kept->bytes.len == message.len
+        && memcmp (kept->bytes.data, message.data, message.len) == 0)
+      return true;
+  }
+  return false;
+}
+
+/* ---- Coming into a group, and out of it ---- */
+
+static void
+tell_epoch (Session *session)
+{
+  const MlsEpoch *epoch = mls_group_epoch (session->group);
+
+  security_code (mls_epoch_authenticator (epoch), MLS_HASH_LEN, session->code);
+  out_event (session, SESSION_EVENT_EPOCH)->epoch = mls_epoch_number (epoch);
+}
+
+void
+order_take_group (Session *session, MlsGroup *group, const Policy *policy)
+{
+  order_drop_group (session);
+  session->group = group;
+  session->policy = *policy;
+  session->was_member = true;
+  session->removed_by_person = false;
+  session->behind_since = 0;
+  session->fork_suspected = false;
+  session->hub.away_since = 0;
+  session->expire_at = UINT64_MAX;
+  session->rekey_at = session->mono + session->rekey_interval;
+  roster_fill (session);
+  keys_epoch (session, false);
+  if (session_is_over (session))
+    return;
+  tell_epoch (session);
+  beat_start (session);
+  session_enter (session, SESSION_MEMBER, 0, 0);
+  record_update (session);
+}
+
+void
+order_drop_group (Session *session)
+{
+  commits_clear (session);
+  talk_clear (session);
+  keys_clear (session);
+  roster_clear (session, false);
+  g_queue_clear_full (&session->kept, (GDestroyNotify) free_kept);
+  mls_group_free (session->group);
+  session->group = NULL;
+  session->code[0] = '\0';
+  session->behind_since = 0;
+}
+
+/* "does the same, at most three times a minute" */
+void
+order_rejoin (Session *session)
+{
+  uint64_t at = session->mono;
+  size_t kept = 0;
+
+  if (session->knock.stage != KNOCK_NONE || session_is_over (session))
+    return;
+  for (size_t i = 0; i < session->n_rejoins; i++)
+    if (session->mono - session->rejoins[i] < LIMIT_REJOIN_MS)
+      session->rejoins[kept++] = session->rejoins[i];
+  session->n_rejoins = kept;
+  if (kept == LIMIT_REJOINS) {
+    at = session->rejoins[0] + LIMIT_REJOIN_MS;
+    memmove (&session->rejoins[0], &session->rejoins[1],
+        (LIMIT_REJOINS - 1) * sizeof session->rejoins[0]);
+    session->n_rejoins--;
+  }
+  session->rejoins[session->n_rejoins++] = at;
+  session->stats.rejoins++;
+  order_drop_group (session);
+  session_enter (session, SESSION_REJOINING, 0, 0);
+  knock_begin (session, at);
+}
+
+/* ---- Commits ---- */
+
+static void
+forget_past (Session *session)
+{
+  uint64_t next = UINT64_MAX;
+
+  if (session->mono < session->expire_at)
+    return;
+  mls_group_expire (session->group, session->mono - LIMIT_PAST_MS);
+  for (GList *l = session->kept.head; l; l = l->next) {
+    uint64_t at = ((KeptCommit *) l->data)->merged + LIMIT_PAST_MS + 1;
+    if (at > session->mono)
+      next = MIN (next, at);
+  }
+  session->expire_at = next;
+}
+
+/* We are not in the group any more. */
+static void
+merge_our_removal (Session *session, MlsStaged *staged)
+{
+  mls_group_merge (session->group, staged, session->mono);
+  bool by_person = session->removed_by_person;
+  order_drop_group (session);
+  if (by_person)
+    session_finish (session, SESSION_REMOVED, WIRE_CODE_REMOVED, 0);
+  else if (session->knock.stage == KNOCK_NONE)
+    order_rejoin (session);
+}
+
+static void
+merge (Session *session, MlsStaged *staged, const Policy *policy,
+    bool removed_somebody, bool own, MlsSlice message, uint64_t seq)
+{
+  MlsCommitInfo info = mls_staged_info (staged);
+  Policy before = session->policy;
+  Blob welcome = { 0 };
+
+  session->stats.commits_merged++;
+  if (info.removes_us) {
+    merge_our_removal (session, staged);
+    return;
+  }
+  if (own) {
+    MlsSlice bytes = mls_staged_welcome (staged);
+    if (bytes.len > 0)
+      welcome = blob_copy (bytes.data, bytes.len);
+    commits_won (session);
+  } else {
+    commits_drop_candidate (session);
+  }
+  keep (session, message);
+  session->policy = *policy;
+  roster_apply (session, staged);
+  if (info.has_path)
+    session->rekey_at = session->mono + session->rekey_interval;
+  if (mls_group_merge (session->group, staged, session->mono) != MLS_OK) {
+    blob_clear (&welcome);
+    order_rejoin (session);
+    return;
+  }
+  session->behind_since = 0;
+  session->expire_at =
+      MIN (session->expire_at, session->mono + LIMIT_PAST_MS + 1);
+  roster_policy (session);
+  keys_epoch (session, removed_somebody);
+  if (session_is_over (session)) {
+    blob_clear (&welcome);
+    return;
+  }
+  tell_epoch (session);
+  if (welcome.data)
+    host_admit_all (session, seq, mls_slice (welcome.data, welcome.len));
+  blob_clear (&welcome);
+  commits_cleanup (session);
+  talk_merged (session);
+  admin_epoch (session, &before, own);
+  if (session->group) {
+    host_recheck (session);
+    record_update (session);
+  }
+}
+
+/* Judges a staged commit of the current epoch, and merges it if it is the winner. */
+static void
+judge (Session *session, MlsStaged *staged, bool own, MlsSlice message,
+    uint64_t seq)
+{
+  Policy policy;
+  bool removed_somebody;
+
+  if (commit_is_valid (mls_group_epoch (session->group), &session->policy,
+          staged, &policy, &removed_somebody)) {
+    merge (session, staged, &policy, removed_somebody, own, message, seq);
+    return;
+  }
+  session->stats.commits_void++;
+  if (own)
+    commits_drop_candidate (session);
+  mls_staged_free (staged);
+}
+
+void
+order_won (Session *session, uint64_t seq)
+{
+  MlsStaged *staged = session->candidate;
+  MlsSlice bytes = mls_staged_message (staged);
+  Blob message = blob_copy (bytes.data, bytes.len);
+
+  session->candidate = NULL;
+  judge (session, staged, true, mls_slice (message.data, message.len), seq);
+  blob_clear (&message);
+}
+
+/* A signed commit of this member that we can't follow. */
+static void
+note_bad_path (Session *session, uint32_t leaf)
+{
+  Member *member = leaf < LIMIT_MEMBERS ? session->by_leaf[leaf] : NULL;
+
+  if (!member || !policy_is_admin (&session->policy, member->key))
+    return;
+  memmove (&member->bad_paths[1], &member->bad_paths[0],
+      (LIMIT_BAD_PATHS - 1) * sizeof member->bad_paths[0]);
+  member->bad_paths[0] = MAX (session->mono, 1);
+  uint64_t third = member->bad_paths[LIMIT_BAD_PATHS - 1];
+  if (third != 0 && session->mono - third < LIMIT_BAD_PATH_MS) {
+    out_member_event (session, SESSION_EVENT_BAD_PATHS, member);
+    memset (member->bad_paths, 0, sizeof member->bad_paths);
+  }
+}
+
+static void
+ask_replay (Session *session)
+{
+  Hub *hub = &session->hub;
+  WireMessage m = { .type = WIRE_REPLAY, .seq = hub->seq };
+
+  if (session->mono < hub->replay_at)
+    return;
+  hub->replay_at = session->mono + LIMIT_REPLAY_MS;
+  out_text (session, &m);
+}
+
+static void
+note_behind (Session *session)
+{
+  if (session->behind_since == 0)
+    session->behind_since = MAX (session->mono, 1);
+}
+
+static void
+take_commit (Session *session, MlsSlice message, uint64_t epoch, uint64_t seq)
+{
+  uint64_t current = mls_epoch_number (mls_group_epoch (session->group));
+  MlsEvent event;
+
+  if (epoch < current) {
+    session->stats.commits_void++;
+    /* In the room we were in, it lost against the one we merged. In a room after it, others may have merged this one. */
+    if (!is_kept (session, message) && session->room_since != 0
+        && session->mono - session->room_since < LIMIT_KEPT_MS)
+      session->fork_suspected = true;
+    return;
+  }
+  if (epoch > current) {
+    session->stats.unreadable++;
+    note_behind (session);
+    return;
+  }
+  if (commits_is_candidate (session, message)) {
+    order_won (session, seq);
+    return;
+  }
+  MlsResult result =
+      mls_group_process (session->group, message, session->mono, &event);
+  if (result != MLS_OK) {
+    session->stats.commits_void++;
+    if (result == MLS_REPLAYED)
+      session->stats.replayed++;
+    else
+      session->stats.unreadable++;
+    if (event.authentic)
+      note_bad_path (session, event.sender.index);
+    if (session->fork_suspected && result == MLS_UNAUTHENTIC)
+      note_behind (session);
+    return;
+  }
+  MlsStaged *staged = event.commit;
+  event.commit = NULL;
+  mls_event_clear (&event);
+  if (staged)
+    judge (session, staged, false, message, seq);
+}
+
+/* ---- Application messages ---- */
+
+/* Clears `event` before anything is done about it: what a message says may end the group. */
+static void
+take_event (Session *session, MlsEvent *event)
+{
+  Message message;
+  bool application = event->type == MLS_EVENT_APPLICATION
+                     && event->sender.type == MLS_SENDER_MEMBER;
+  uint32_t leaf = event->sender.index;
+  uint64_t epoch = event->epoch;
+  JsonResult read =
+      application ? message_read (event->data.data, event->data.len, &message)
+                  : JSON_MALFORMED;
+
+  mls_event_clear (event);
+  if (read != JSON_OK) {
+    session->stats.bad_messages++;
+    return;
+  }
+  talk_take (session, leaf, epoch, &message);
+  message_clear (&message);
+}
+
+static void
+take_application (Session *session, MlsSlice message, uint64_t epoch)
+{
+  uint64_t current = mls_epoch_number (mls_group_epoch (session->group));
+  MlsEvent event;
+
+  if (talk_returned (session, message))
+    return;
+  if (epoch > current) {
+    session->stats.unreadable++;
+    note_behind (session);
+    return;
+  }
+  MlsResult result =
+      mls_group_process (session->group, message, session->mono, &event);
+  if (result == MLS_OK) {
+    if (event.epoch == current) {
+      session->fork_suspected = false;
+      session->behind_since = 0;
+    }
+    take_event (session, &event);
+  } else if (result == MLS_REPLAYED || result == MLS_OWN_MESSAGE) {
+    session->stats.replayed++;
+  } else {
+    session->stats.unreadable++;
+    if (session->fork_suspected && epoch == current
+        && result == MLS_UNAUTHENTIC)
+      note_behind (session);
+  }
+}
+
+void
+order_message (Session *session, MlsSlice message, uint64_t seq)
+{
+  Reader in = mls_reader (message);
+  uint16_t format = mls_message_head_read (&in);
+  MlsPrivateMessage m = { 0 };
+  MlsPublicMessage public_message = { 0 };
+
+  if (!session->group)
+    return;
+  if (format == MLS_WIRE_PUBLIC_MESSAGE) {
+    mls_public_message_read (&in, &public_message);
+    m.epoch = public_message.content.epoch;
+    m.content_type = public_message.content.content_type;
+    m.group_id = public_message.content.group_id;
+  } else {
+    mls_private_message_read (&in, &m);
+  }
+  if (!reader_done (&in)
+      || !mls_slice_equal (
+          m.group_id, mls_epoch_group_id (mls_group_epoch (session->group)))) {
+    session->stats.malformed++;
+    return;
+  }
+  if (!SESSION_CHECK (COMMIT_PRIVATE,
+          format == MLS_WIRE_PRIVATE_MESSAGE && m.authenticated_data.len == 0)
+      || !SESSION_CHECK (
+          NO_STANDALONE, m.content_type != MLS_CONTENT_PROPOSAL)) {
+    session->stats.commits_void++;
+    return;
+  }
+  if (m.content_type == MLS_CONTENT_APPLICATION)
+    take_application (session, message, m.epoch);
+  else
+    take_commit (session, message, m.epoch, seq);
+}
+
+/* ---- Frames ---- */
+
+/* Whether a frame with this number is the next one. A hub that leaves some out is asked for them; what it never gives is
+ * passed over after a while, and if it was a commit, others' messages show it. */
+static bool
+is_next (Session *session, uint64_t seq)
+{
+  Hub *hub = &session->hub;
+
+  if (seq <= hub->seq) {
+    session->stats.replayed++;
+    return false;
+  }
+  if (seq == hub->seq + 1) {
+    hub->gap_since = 0;
+    return true;
+  }
+  if (hub->gap_since == 0)
+    hub->gap_since = MAX (session->mono, 1);
+  if (session->mono - hub->gap_since < LIMIT_UNREADABLE_MS) {
+    ask_replay (session);
+    return false;
+  }
+  session->stats.gaps += seq - hub->seq - 1;
+  hub->gap_since = 0;
+  return true;
+}
+
+void
+order_frame (Session *session, const uint8_t *data, size_t len)
+{
+  Hub *hub = &session->hub;
+  Reader in = reader_init (data, len);
+  WireHeader header;
+
+  if (!wire_header_parse (&in, &header)) {
+    session->stats.malformed++;
+    return;
+  }
+  size_t left = reader_left (&in);
+  MlsSlice message = mls_slice (reader_take (&in, left), left);
+  if (header.kind == WIRE_WELCOME) {
+    knock_welcome (session, header.seq, message);
+    return;
+  }
+  if (!hub_is_member (session) || !hub->have_room
+      || memcmp (header.room, hub->room, LIMIT_ROOM) != 0) {
+    session->stats.unexpected++;
+    return;
+  }
+  if (!is_next (session, header.seq))
+    return;
+  hub->seq = header.seq;
+  order_message (session, message, header.seq);
+}
+
+/* On a connection that came back, or in a new room: what the hub may not have. */
+void
+order_resend (Session *session, bool new_room)
+{
+  uint64_t away = session->hub.away_since != 0
+                      ? session->mono - session->hub.away_since
+                      : 0;
+  session->hub.away_since = 0;
+  if (!session->group)
+    return;
+  if (new_room) {
+    session->room_since = MAX (session->mono, 1);
+    trim_kept (session);
+    for (GList *l = session->kept.head; l; l = l->next) {
+      const KeptCommit *kept = l->data;
+      out_frame (session, session->hub.attending ? WIRE_COMMIT : WIRE_HANDOVER,
+          0, kept->bytes.data, kept->bytes.len);
+    }
+    for (guint i = 0; i < session->members->len; i++)
+      ((Member *) g_ptr_array_index (session->members, i))->peer = 0;
+  }
+  commits_resend (session, away);
+  talk_resend (session, away);
+  if (new_room)
+    talk_announce (session);
+}
+
+void
+order_tick (Session *session)
+{
+  if (!session->group)
+    return;
+  forget_past (session);
+  trim_kept (session);
+  if (session->hub.gap_since != 0 && hub_is_member (session))
+    ask_replay (session);
+  if (session->behind_since == 0)
+    return;
+  if (session->mono - session->behind_since >= LIMIT_UNREADABLE_MS)
+    order_rejoin (session);
+  else if (hub_is_member (session))
+    ask_replay (session);
+}
+
+uint64_t
+order_deadline (const Session *session)
+{
+  if (!session->group)
+    return UINT64_MAX;
+  if (session->behind_since == 0)
+    return session->expire_at;
+  return MIN (session->expire_at, session->behind_since + LIMIT_UNREADABLE_MS);
+}
