@@ -21,7 +21,7 @@ typedef struct
   const char *adversary; /* NULL: the seed's; "none": none */
   const char *mutation;
   unsigned jobs;
-  bool verbose;
+  bool verbose, frames;
 } Options;
 
 /* What a worker tells, in memory that is shared with it: it may die. */
@@ -36,7 +36,7 @@ static void
 usage (void)
 {
   fputs ("conclave-sim [--seeds N] [--first-seed S] [--adversary NAME|none]\n"
-         "             [--mutation NAME[,NAME...]] [--jobs N] [--verbose]\n"
+         "             [--mutation NAME[,NAME...]] [--jobs N] [--verbose] [--frames]\n"
          "conclave-sim --list\n",
       stderr);
   exit (2);
@@ -81,6 +81,9 @@ read_options (int argc, char **argv)
       exit (0);
     } else if (strcmp (argv[i], "--verbose") == 0) {
       o.verbose = true;
+      continue;
+    } else if (strcmp (argv[i], "--frames") == 0) {
+      o.verbose = o.frames = true;
       continue;
     } else if (strcmp (argv[i], "--seeds") == 0) {
       o.seeds = number_of (value);
@@ -135,6 +138,8 @@ run_seed (uint64_t seed, const Options *o, Report *report)
 {
   const Adversary *adversary = adversary_of (seed, o);
   World *world = world_new (seed, adversary, o->verbose);
+
+  world->frames = o->frames;
   bool held = world_run (world);
 
   if (!held && report->broken < MAX_SHOWN) {

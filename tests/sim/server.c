@@ -202,6 +202,7 @@ server_restart (World *world, uint64_t away)
   server->life++;
   server->wake = 0;
   server->down = true;
+  world->hub_forgot = true;
   for (guint i = 0; i < world->conns->len; i++) {
     Conn *conn = g_ptr_array_index (world->conns, i);
     if (conn->up_open)

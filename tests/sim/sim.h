@@ -93,7 +93,7 @@ struct World
   const Adversary *adversary;
   void *lie; /* the adversary's own */
   Plan plan;
-  bool verbose;
+  bool verbose, frames; /* tell what happens; and each frame */
   uint64_t trace; /* hash over all that happened */
   uint64_t steps;
 
@@ -123,7 +123,8 @@ struct World
       forbidden; /* authenticators that a commit which is void would lead to, and what is wrong with it */
   bool cut_at_admit, restart_at_commit; /* faults that wait for their moment */
   size_t heap_before;
-  uint64_t last_change;
+  uint64_t last_change; /* when the last epoch began */
+  bool hub_forgot;
   uint64_t
       calm_since; /* when the last fault or lie ended; 0 while there is one */
   char *failure;  /* the first invariant that broke, in words */

@@ -214,6 +214,17 @@ tap_frame (Conn *conn, Direction direction, bool binary, GBytes *bytes)
   WireMessage m = { 0 };
   unsigned from = direction == UP ? WIRE_FROM_CLIENT : WIRE_FROM_HUB;
 
+  if (world->frames && binary)
+    world_say (world, "      %s %u %s %u: %" G_GSIZE_FORMAT " bytes",
+        direction == UP ? "from" : "to", person->index,
+        text[0] == WIRE_COMMIT        ? "commit"
+        : text[0] == WIRE_APPLICATION ? "message"
+        : text[0] == WIRE_WELCOME     ? "Welcome"
+                                      : "handover",
+        (unsigned) (uint8_t) text[15], len);
+  else if (world->frames)
+    world_say (world, "      %s %u %.*s", direction == UP ? "from" : "to",
+        person->index, (int) MIN (len, 100), text);
   if (direction == UP && person->honest)
     look_for_secrets (conn, bytes);
   if (binary) {

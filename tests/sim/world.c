@@ -148,6 +148,7 @@ heal (World *world, void *what, uint64_t number)
 {
   world_say (world, "-- healed");
   world->healed = true;
+  world->cut_at_admit = world->restart_at_commit = false;
   if (!world->adversary || !(world->adversary->powers & LIES_ON))
     world->lying = false;
   world->calm_since = world->now;
