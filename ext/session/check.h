@@ -3,7 +3,9 @@
  *
  * In the product SESSION_CHECK (name, condition) is `condition`, and nothing of this exists. With CONCLAVE_MUTATIONS,
  * which only the simulation's own build of this folder defines, a named check can be switched off while the program runs:
- * its condition is still evaluated and then taken as true.
+ * its condition is still evaluated and then taken as true. Some conditions are true of everything that ext/mls lets through
+ * (a key once in a roster), and are here all the same, so that they don't depend on it. That a removal or a new policy comes
+ * with a path is demanded by RFC 9420 itself and has no name here.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
@@ -65,7 +67,6 @@
   X (COMMIT_MEMBER, "4", "the committer is a member: no external commit")                          \
   X (COMMIT_BY_VALUE, "4", "no proposal by reference")                                             \
   X (COMMIT_CONTENTS, "4", "nothing but Add, Remove, GroupContextExtensions")                      \
-  X (COMMIT_PATH, "4", "a path, unless there are only Adds")                                       \
   X (COMMIT_PRIVATE, "4", "a PrivateMessage with empty authenticated_data")                        \
   X (COMMIT_LEAF, "4",                                                                             \
       "the committer's new leaf has the old one's key, credential, capabilities and extensions")   \

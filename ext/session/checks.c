@@ -174,7 +174,7 @@ check_form (const Judged *j, const MlsCommitInfo *info)
   return SESSION_CHECK (COMMIT_BY_VALUE, !j->by_reference)
          && SESSION_CHECK (
              COMMIT_CONTENTS, j->others == 0 && !info->reinitializes)
-         && SESSION_CHECK (COMMIT_PATH, info->has_path || only_adds)
+         && (info->has_path || only_adds)
          && SESSION_CHECK (
              COMMIT_LEAF, !info->has_path
                               || (info->before && info->after
