@@ -132,8 +132,11 @@ hub_hello (Session *session, const WireMessage *m)
   }
   WireMessage back = { .type = WIRE_RETURN };
   memcpy (back.back.token, hub->token, LIMIT_TOKEN);
-  memcpy (back.back.room, hub->room, LIMIT_ROOM);
-  back.back.seq = hub->seq;
+  /* In no group we have read nothing, even if we were a member of this room before: the hub tells what the admin said. */
+  if (session->group) {
+    memcpy (back.back.room, hub->room, LIMIT_ROOM);
+    back.back.seq = hub->seq;
+  }
   out_text (session, &back);
   hub->stage = HUB_RETURNING;
 }
@@ -148,7 +151,8 @@ hub_returned (Session *session, const WireMessage *m)
     return;
   }
   hub->backoff = 0;
-  if (hub->have_room && memcmp (hub->room, m->opened.room, LIMIT_ROOM) == 0) {
+  if (session->group && hub->have_room
+      && memcmp (hub->room, m->opened.room, LIMIT_ROOM) == 0) {
     hub->stage = HUB_MEMBER;
     order_resend (session, false);
     if (session->group && admin_is (session)) {
