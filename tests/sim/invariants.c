@@ -72,13 +72,10 @@ check_seat (World *world, Person *by, const EpochTruth *epoch,
   if (world->plan.password && !person->knows_password && !person->owner
       && !world->truth->liar_was_admin)
     world_fail (world, 5, "%u is in with a wrong password", person->index);
-  if (truth_key_in (world->truth->removed, member->key))
-    world_fail (world, 4, "%u was removed and is in epoch %" G_GUINT64_FORMAT,
-        person->index, epoch->epoch);
-  else if (!truth_was_admitted (world, member->key)
-           || (!world->truth->liar_was_admin
-               && !truth_admissible (world, person)
-               && !truth_any (world, INTENT_REMOVE, member->key)))
+  if (!truth_was_admitted (world, member->key)
+      || (!world->truth->liar_was_admin && !truth_admissible (world, person)
+          && !truth_any (world, INTENT_REMOVE, member->key)
+          && !truth_key_in (world->truth->removed, member->key)))
     world_fail (world, 3,
         "%u is in epoch %" G_GUINT64_FORMAT " though nobody let it in",
         person->index, epoch->epoch);
@@ -184,6 +181,9 @@ compare_seats (World *world, const EpochTruth *before, EpochTruth *after)
     if (!truth_seat (before, seat->key) && before->policy.locked
         && !policy_is_admin (&before->policy, seat->key))
       world_fail (world, 6, "somebody was added while the meeting was locked");
+    if (!truth_seat (before, seat->key)
+        && truth_key_in (world->truth->removed, seat->key))
+      world_fail (world, 4, "somebody who was removed is in again");
   }
   for (guint i = 0; i < before->seats->len; i++) {
     const Seat *seat = &g_array_index (before->seats, Seat, i);
@@ -439,7 +439,9 @@ check_together (World *world)
     return;
   for (guint i = 0; i < world->people->len; i++) {
     Person *person = g_ptr_array_index (world->people, i);
-    if (counts (person) && person->watch->epoch != newest)
+    if (counts (person) && person->watch->epoch != newest
+        && (truth_seat (newest, person->key)
+            || !truth_any (world, INTENT_REMOVE, person->key)))
       late = person;
   }
   if (late)
@@ -582,7 +584,8 @@ is_rightly_out (World *world, Person *person, const Policy *policy)
          || policy->locked || world->was_locked
          || policy->max_members <= world->plan.people + 1u
          || person->role == ROLE_RECORDER || person->state == SESSION_REMOVED
-         || (person->state == SESSION_DENIED && world->adversary);
+         || (person->state == SESSION_DENIED
+             && (world->adversary || person->code == WIRE_CODE_CLOCK));
 }
 
 void
@@ -610,6 +613,10 @@ invariants_end (World *world)
       world_fail (world, 7, "%u and %u are not together at the end",
           person->index, admin->index);
   }
+  for (guint i = 0; i < epoch->seats->len; i++)
+    if (truth_key_in (
+            world->truth->removed, g_array_index (epoch->seats, Seat, i).key))
+      world_fail (world, 4, "somebody who was removed is in at the end");
   if (world->probe && epoch->policy.locked != world->probe_locked)
     world_fail (world, 8, "what the admin wanted was not done");
 }

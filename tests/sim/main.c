@@ -35,9 +35,10 @@ typedef struct
 static void
 usage (void)
 {
-  fputs ("conclave-sim [--seeds N] [--first-seed S] [--adversary NAME|none]\n"
-         "             [--mutation NAME[,NAME...]] [--jobs N] [--verbose] [--frames]\n"
-         "conclave-sim --list\n",
+  fputs (
+      "conclave-sim [--seeds N] [--first-seed S] [--adversary NAME|none]\n"
+      "             [--mutation NAME[,NAME...]] [--jobs N] [--verbose] [--frames]\n"
+      "conclave-sim --list\n",
       stderr);
   exit (2);
 }

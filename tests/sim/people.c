@@ -416,6 +416,7 @@ static const char *const act_names[] = { [ACT_JOIN] = "joins",
   [ACT_POLICY] = "changes the policy",
   [ACT_RECORDING] = "records",
   [ACT_MUTE] = "asks to mute",
+  [ACT_RELEASE] = "releases the admission",
   [ACT_END] = "ends the meeting" };
 
 /* Announces a track of some kind, or a screen. */
@@ -463,6 +464,9 @@ do_act (Person *person, Act act, Person *target, uint64_t number)
   switch (act) {
     case ACT_LEAVE:
       truth_intent (person->world, INTENT_LEAVE, person, person->key, 0);
+      if (policy_is_owner (policy, person->key)
+          && policy->hand_over == HAND_OVER_END)
+        person->world->over = true;
       if (!session_leave (session))
         return false;
       person->wants_in = false;

@@ -94,7 +94,7 @@ struct World
   void *lie; /* the adversary's own */
   Plan plan;
   bool verbose, frames; /* tell what happens; and each frame */
-  uint64_t trace; /* hash over all that happened */
+  uint64_t trace;       /* hash over all that happened */
   uint64_t steps;
 
   GPtrArray *people; /* Person */
