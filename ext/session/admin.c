@@ -110,6 +110,36 @@ admin_is_back (Session *session, const Member *member)
 
 /* ---- Chains ---- */
 
+GBytes *
+admin_find_chain (const Session *session, const uint8_t *key)
+{
+  GBytes *bytes = g_bytes_new_static (key, IDENTITY_KEY_LEN);
+  GBytes *chain = g_hash_table_lookup (session->chains, bytes);
+  g_bytes_unref (bytes);
+  return chain;
+}
+
+static void
+keep_chain (
+    Session *session, const uint8_t *key, const void *chain, size_t len)
+{
+  g_hash_table_replace (session->chains, g_bytes_new (key, IDENTITY_KEY_LEN),
+      g_bytes_new (chain, len));
+}
+
+static gboolean
+is_no_admin (gpointer key, gpointer value, gpointer user)
+{
+  return !policy_is_admin (user, g_bytes_get_data (key, NULL));
+}
+
+/* The first owner is the key in the link; who was named has a chain from there. */
+bool
+admin_can_show (const Session *session)
+{
+  return session->chain.count > 0 || (session->owner && is_owner (session));
+}
+
 /* Signs the link by which `key` shows that we named it, and tells it to all: it may lose its memory. */
 static void
 name_admin (Session *session, const uint8_t *key, bool owner)
@@ -131,12 +161,21 @@ name_admin (Session *session, const uint8_t *key, bool owner)
   door_write_chain (&w, &chain);
   memcpy (message.chain.key, key, IDENTITY_KEY_LEN);
   message.chain.chain = blob_copy (bytes, writer_len (&w));
-  Member *member = roster_find (session, key);
-  if (member) {
-    blob_clear (&member->chain);
-    member->chain = blob_copy (bytes, writer_len (&w));
-  }
+  keep_chain (session, key, bytes, writer_len (&w));
   talk_say (session, &message);
+}
+
+/* Whom an owner named that crashed before it could say so has no chain: the owner that comes back signs it. */
+void
+admin_name_all (Session *session)
+{
+  const Policy *policy = &session->policy;
+
+  if (!is_owner (session) || !admin_can_show (session))
+    return;
+  for (size_t i = 0; i < policy->n_admins; i++)
+    if (!admin_find_chain (session, policy->admins[i]))
+      name_admin (session, policy->admins[i], false);
 }
 
 void
@@ -144,23 +183,21 @@ admin_chain (Session *session, const uint8_t *key, const Blob *chain)
 {
   DoorChain parsed;
   uint8_t root[IDENTITY_FINGERPRINT_LEN];
-  Member *member = roster_find (session, key);
   MlsSlice group_id = mls_epoch_group_id (mls_group_epoch (session->group));
 
-  if (!member
+  if (!policy_is_admin (&session->policy, key)
       || !door_parse_chain (reader_init (chain->data, chain->len), &parsed)
       || parsed.count == 0)
     return;
   identity_fingerprint (parsed.root, root);
-  if ((session->pinned && session->link.has_host_key
+  if ((session->link.has_host_key
           && memcmp (root, session->link.host_key, sizeof root) != 0)
       || !door_chain_leads_to (
           &parsed, root, session->link.meeting, group_id.data, key)) {
     session->stats.bad_messages++;
     return;
   }
-  blob_clear (&member->chain);
-  member->chain = blob_copy (chain->data, chain->len);
+  keep_chain (session, key, chain->data, chain->len);
   if (memcmp (key, identity_public_key (session->identity), IDENTITY_KEY_LEN)
       == 0)
     session->chain = parsed;
@@ -192,12 +229,12 @@ admin_epoch (Session *session, const Policy *before, bool own)
                   policy->n_admins * IDENTITY_KEY_LEN)
                   != 0;
 
-  if (own && owned && changed) {
-    if (!policy_is_owner (policy, self))
-      name_admin (session, policy->owner, true);
-    for (size_t i = 0; i < policy->n_admins; i++)
-      if (!policy_is_admin (before, policy->admins[i]))
-        name_admin (session, policy->admins[i], false);
+  if (own && owned && !policy_is_owner (policy, self))
+    name_admin (session, policy->owner, true);
+  if (changed) {
+    g_hash_table_foreach_remove (
+        session->chains, is_no_admin, (gpointer) policy);
+    admin_name_all (session);
   }
   if (before->admission != policy->admission)
     admin_hold (session, false);

@@ -167,6 +167,11 @@ host_knock (Session *session, const WireMessage *m)
     goto refused;
   }
   const uint8_t *member = known_key (session, m, &guest->transcript);
+  /* Who is pinned to another key would refuse our reply: another admin, or we a little later, can do better. */
+  if (!member && !admin_can_show (session)) {
+    send_again (session, m->peer, LIMIT_REFUSED_AGAIN_MS);
+    goto refused;
+  }
   if (!SESSION_CHECK (KNOCK_BUDGET,
           budget_pay (&session->budget, m->knock.source, member,
               admin_count (session), session->mono, &guest->payment))) {

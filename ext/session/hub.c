@@ -290,7 +290,6 @@ hub_open_group (Session *session)
   session->have_host = session->host_verified = true;
   identity_fingerprint (
       identity_public_key (session->identity), session->host);
-  session->chain = (DoorChain){ 0 };
   order_take_group (session, group, &policy);
   hub_tell_admins (session);
   announce_reopened (session);

@@ -327,6 +327,7 @@ join (Session *session)
   blob_clear (&tracks);
   beat_first (session, roster_find (session, reply.host_key), difference);
   talk_announce (session);
+  admin_name_all (session);
   if (admin_is (session) && !session->hub.attending)
     hub_attend (session);
   else if (session->hub.attending) {

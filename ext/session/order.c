@@ -67,6 +67,8 @@ order_take_group (Session *session, MlsGroup *group, const Policy *policy)
   session->group = group;
   session->policy = *policy;
   session->was_member = true;
+  session->chain = (DoorChain){ 0 };
+  g_hash_table_remove_all (session->chains);
   session->removed_by_person = false;
   session->behind_since = 0;
   session->fork_suspected = false;

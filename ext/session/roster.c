@@ -99,13 +99,6 @@ roster_describe_guest (
   describe (session, guest->key, guest->name, guest->role, out);
 }
 
-static void
-free_member (Member *member)
-{
-  blob_clear (&member->chain);
-  g_free (member);
-}
-
 static Member *
 add (Session *session, uint32_t leaf_index, const MlsLeafNode *leaf,
     uint64_t epoch)
@@ -153,7 +146,7 @@ drop (Session *session, Member *member, bool tell)
   }
   session->by_leaf[member->leaf] = NULL;
   g_ptr_array_remove (session->members, member);
-  free_member (member);
+  g_free (member);
 }
 
 void

@@ -150,6 +150,8 @@ make (const SessionConfig *config, const Link *link)
   session->wishes = g_ptr_array_new_with_free_func (g_free);
   session->removals = g_ptr_array_new_with_free_func (g_free);
   session->removed = g_ptr_array_new_with_free_func (g_free);
+  session->chains = g_hash_table_new_full (g_bytes_hash, g_bytes_equal,
+      (GDestroyNotify) g_bytes_unref, (GDestroyNotify) g_bytes_unref);
   session->record_admitted = g_hash_table_new_full (
       g_bytes_hash, g_bytes_equal, (GDestroyNotify) g_bytes_unref, NULL);
   seen_init (&session->sids);
@@ -266,6 +268,7 @@ session_free (Session *session)
   g_ptr_array_unref (session->removals);
   g_ptr_array_unref (session->removed);
   g_hash_table_unref (session->record_admitted);
+  g_hash_table_unref (session->chains);
   blob_clear (&session->record_content);
   seen_clear (&session->sids);
   seen_clear (&session->refs);

@@ -112,7 +112,6 @@ typedef struct
   bool hand;
   RecordingState recording;
   bool consented; /* to our wish to record */
-  Blob chain;     /* how it shows that it was named an admin */
 
   uint64_t n_highest,
       n_seen; /* of its messages: the highest n, and which of the 64 up to it were seen */
@@ -362,8 +361,10 @@ struct Session
   GPtrArray *removed; /* keys that a person removed */
   bool held;          /* password and open admission */
   DoorChain chain;    /* ours */
-  bool leaving;       /* a hand-over first, then `bye` */
-  uint64_t leave_at;  /* give up waiting */
+  GHashTable *
+      chains; /* of all admins, key to chain: how each shows that it was named; both GBytes */
+  bool leaving;      /* a hand-over first, then `bye` */
+  uint64_t leave_at; /* give up waiting */
 
   /* As the owner: the record */
   uint64_t record_opened;
@@ -520,6 +521,12 @@ void admin_is_back (
 void admin_epoch (Session *session, const Policy *before,
     bool own); /* what a new epoch asks of us */
 void admin_chain (Session *session, const uint8_t *key, const Blob *chain);
+GBytes *admin_find_chain (
+    const Session *session, const uint8_t *key); /* borrowed, or NULL */
+bool admin_can_show (const Session
+        *session); /* that we were named, to who is pinned to another key */
+void admin_name_all (
+    Session *session); /* as the owner: whom no chain is known of */
 void admin_hold (Session *session, bool held);
 void admin_tick (Session *session);
 uint64_t admin_deadline (const Session *session);

@@ -394,10 +394,12 @@ talk_snapshot (Session *session)
       message.recording.state = member->recording;
       put (out, member, message);
     }
-    if (member->chain.data && self) {
+    GBytes *chain = admin_find_chain (session, member->key);
+    if (chain && self) {
       message = (Message){ .type = MESSAGE_CHAIN };
       memcpy (message.chain.key, member->key, IDENTITY_KEY_LEN);
-      message.chain.chain = member->chain;
+      message.chain.chain.data =
+          (uint8_t *) g_bytes_get_data (chain, &message.chain.chain.len);
       put (out, self, message);
     }
   }

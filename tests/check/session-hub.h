@@ -187,7 +187,7 @@ hub_route (World *w)
 {
   for (guint i = 0; i < w->hub.places->len; i++) {
     HubPlace *place = g_ptr_array_index (w->hub.places, i);
-    if (!place->knocking || place->routed)
+    if (!place->knocking || place->routed || place->client < 0)
       continue;
     for (guint k = 0; k < w->hub.places->len; k++) {
       HubPlace *admin = g_ptr_array_index (w->hub.places, k);
@@ -435,7 +435,7 @@ hub_text (World *w, int client, const WireMessage *m)
       hub->have_reopened = TRUE;
       for (guint i = 0; i < hub->places->len; i++) {
         other = g_ptr_array_index (hub->places, i);
-        if (other != place && other->member && other->client >= 0)
+        if (other != place && other->member)
           hub_send (w, other, m);
       }
       break;
