@@ -30,7 +30,7 @@ void
 admin_update (Place *place)
 {
   Room *room = place->room;
-  bool attends = place->state == PLACE_MEMBER && place->identified
+  bool attends = place->member && place->identified
                  && (owns (room, place->identity)
                      || (room->opened && is_named (room, place->identity)));
 
@@ -105,7 +105,8 @@ let_attend (Place *place, const uint8_t *identity)
   supersede (place, identity);
   if (room->number == 0)
     room_begin (room);
-  if (place->state != PLACE_MEMBER) {
+  door_quit (place);
+  if (!place->member) {
     if (!place_become_member (place)) {
       if (room->members.length == 0)
         room_end_life (room);
@@ -113,11 +114,13 @@ let_attend (Place *place, const uint8_t *identity)
     }
     place->admitted_seq = 0; /* its signature opens the whole of the order */
     place->acked = room->seq;
-    place->unaware = place->shown = false;
+    place->unaware = false;
   }
+  place->used = true;
   place->identified = true;
   memcpy (place->identity, identity, IDENTITY_KEY_LEN);
   place->credits = place->passed = 0;
+  place->serves = false;
   admin_update (place);
 
   memcpy (opened.opened.room, room->id, LIMIT_ROOM);
@@ -311,7 +314,7 @@ admin_dismiss (Place *place, WireMessage *message)
   Place *target = place_find (place->room, message->peer);
 
   if (!target || target == place
-      || (target->state != PLACE_MEMBER && target->admin != place))
+      || (!target->member && target->admin != place))
     return HUB_UNEXPECTED;
   if (admin_is_owner (target))
     return HUB_NOT_OWNER;
@@ -323,9 +326,11 @@ admin_dismiss (Place *place, WireMessage *message)
 HubVerdict
 admin_credits (Place *place, WireMessage *message)
 {
-  if (message->credits <= place->credits)
+  if (message->credits < place->credits)
     return HUB_UNEXPECTED;
   place->credits = message->credits;
+  door_quit (place); /* who serves the door is not at it */
+  place->serves = true;
   door_serve (place->room);
   return HUB_TAKEN;
 }

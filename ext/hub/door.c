@@ -8,20 +8,53 @@
 
 /* ---- Turns ---- */
 
-void
-door_enqueue (Place *place, bool first)
+Turn *
+door_turn (Place *place)
 {
   Room *room = place->room;
-  Turn *turn = place->turn;
+  Turn *turn = g_hash_table_lookup (room->by_source, place->source);
+
+  if (turn)
+    return turn;
+  turn = g_new0 (Turn, 1);
+  turn->source = place->source;
+  turn->link.data = turn;
+  for (int i = 0; i < N_QUEUES; i++)
+    turn->turn_link[i].data = turn;
+  g_queue_push_tail_link (&room->sources, &turn->link);
+  g_hash_table_insert (room->by_source, place->source, turn);
+  return turn;
+}
+
+void
+door_forget_turn (Room *room, Turn *turn)
+{
+  if (turn->strangers.length > 0 || turn->waiting[QUEUE_KNOCKS].length > 0
+      || turn->waiting[QUEUE_ATTACHES].length > 0)
+    return;
+  g_queue_unlink (&room->sources, &turn->link);
+  g_hash_table_remove (room->by_source, turn->source);
+  g_free (turn);
+}
+
+void
+door_enqueue (Place *place, Rank rank)
+{
+  Turn *turn = door_turn (place);
   GQueue *waiting = &turn->waiting[place->queue];
+  GQueue *turns = &place->room->turns[place->queue];
+  GList *link = &turn->turn_link[place->queue];
 
   if (waiting->length == 0)
-    g_queue_push_tail_link (
-        &room->turns[place->queue], &turn->turn_link[place->queue]);
-  if (first)
-    g_queue_push_head_link (waiting, &place->queue_link);
-  else
+    g_queue_push_tail_link (turns, link);
+  if (rank == LAST)
     g_queue_push_tail_link (waiting, &place->queue_link);
+  else
+    g_queue_push_head_link (waiting, &place->queue_link);
+  if (rank == FIRST) {
+    g_queue_unlink (turns, link);
+    g_queue_push_head_link (turns, link);
+  }
   place->queue_waits = true;
   place->state = PLACE_QUEUED;
 }
@@ -29,17 +62,19 @@ door_enqueue (Place *place, bool first)
 void
 door_dequeue (Place *place)
 {
-  Turn *turn = place->turn;
+  Room *room = place->room;
+  Turn *turn = door_turn (place);
   GQueue *waiting = &turn->waiting[place->queue];
 
   if (place->queue_waits) {
     g_queue_unlink (waiting, &place->queue_link);
     if (waiting->length == 0)
       g_queue_unlink (
-          &place->room->turns[place->queue], &turn->turn_link[place->queue]);
+          &room->turns[place->queue], &turn->turn_link[place->queue]);
   }
+  door_forget_turn (room, turn);
   place->queue_waits = false;
-  place->state = PLACE_NEW;
+  place->state = PLACE_IDLE;
 }
 
 /* The first of the source whose turn it is; the source's next one waits until all others had theirs. */
@@ -47,13 +82,13 @@ static Place *
 next_in_turn (Room *room, QueueKind kind)
 {
   Turn *turn = room->turns[kind].head->data;
-  Place *place = turn->waiting[kind].head->data;
 
-  door_dequeue (place);
-  if (turn->waiting[kind].length > 0) {
+  if (turn->waiting[kind].length > 1) {
     g_queue_unlink (&room->turns[kind], &turn->turn_link[kind]);
     g_queue_push_tail_link (&room->turns[kind], &turn->turn_link[kind]);
   }
+  Place *place = turn->waiting[kind].head->data;
+  door_dequeue (place);
   return place;
 }
 
@@ -93,7 +128,7 @@ take_back (Place *place)
     admin->out--;
   g_queue_unlink (&admin->runs, &place->run_link);
   place->admin = NULL;
-  place->state = PLACE_NEW;
+  place->state = PLACE_IDLE;
 }
 
 void
@@ -104,7 +139,25 @@ door_unbind (Place *place)
   take_back (place);
   let_go (hub, &place->held);
   let_go (hub, &place->admit);
-  place_timer (place, TIMER_IDLE);
+  place_timer (place, place->member ? TIMER_NONE : TIMER_IDLE);
+}
+
+void
+door_quit (Place *place)
+{
+  Hub *hub = place->room->hub;
+
+  if (place->state == PLACE_LOOKUP)
+    g_hash_table_remove (hub->requests, &place->request);
+  else if (place->state == PLACE_QUEUED)
+    door_dequeue (place);
+  else if (place->state != PLACE_IDLE)
+    door_unbind (place);
+  place->request = 0;
+  place->state = PLACE_IDLE;
+  let_go (hub, &place->held);
+  let_go (hub, &place->said);
+  place_timer (place, place->member ? TIMER_NONE : TIMER_IDLE);
 }
 
 static void
@@ -159,12 +212,15 @@ door_admin_away (Place *admin)
   while (last) {
     Place *place = last->data;
     last = last->prev;
-    if (place->state == PLACE_RUN)
+    if (place->state == PLACE_RUN) {
+      /* A knock without an answer did not arrive: it must not count against the credit for ever. */
+      if (place->step == RUN_KNOCKED && admin->passed > 0)
+        admin->passed--;
       door_again (place);
-    else {
+    } else {
       take_back (place);
       place_timer (place, TIMER_NONE);
-      door_enqueue (place, true);
+      door_enqueue (place, FIRST_OF_SOURCE);
     }
   }
   door_serve (admin->room);
@@ -172,13 +228,13 @@ door_admin_away (Place *admin)
 
 /* ---- Serving ---- */
 
-/* An admin says that it can serve by its first `credits`. */
+/* An admin says that it can serve by `credits`. */
 static Place *
 free_admin (const Room *room, QueueKind kind)
 {
   for (GList *l = room->admins.head; l; l = l->next) {
     Place *admin = l->data;
-    if (admin->connection && admin->credits > 0
+    if (admin->connection && admin->serves
         && (kind == QUEUE_ATTACHES
             || (admin->out < LIMIT_KNOCKS_OUT
                 && admin->passed < admin->credits)))
@@ -210,6 +266,19 @@ door_serve (Room *room)
   }
 }
 
+bool
+door_says_waiting (const Place *place)
+{
+  if (!place->attends)
+    return true;
+  for (GList *l = place->room->admins.head; l; l = l->next) {
+    const Place *admin = l->data;
+    if (admin != place && admin->connection && admin->serves)
+      return false;
+  }
+  return true;
+}
+
 void
 door_located (Place *place, HubWhere where)
 {
@@ -222,9 +291,10 @@ door_located (Place *place, HubWhere where)
   place->state = PLACE_QUEUED;
   if (!place->connection)
     return; /* gets its turn when it returns */
-  door_enqueue (place, false);
+  /* A member that comes anew is not kept out by who wants to come in. */
+  door_enqueue (place, place->member ? FIRST : LAST);
   door_serve (room);
-  if (place->state == PLACE_QUEUED)
+  if (place->state == PLACE_QUEUED && door_says_waiting (place))
     send_simple (place->connection, WIRE_WAITING);
 }
 
@@ -240,13 +310,17 @@ arrive (Place *place, QueueKind kind, const WireMessage *message)
   if (!bucket_take (&place->connection->knocks, hub->now, HUB_KNOCK_BURST,
           HUB_KNOCK_RATE, 1))
     return HUB_RATE_LIMITED;
-  place_leave (place);
-  place->knocked = true;
+  door_quit (place);
+  place->used = true;
   place->queue = kind;
+  if (place->attends) { /* it has no group to let anybody into */
+    place->serves = false;
+    door_admin_away (place);
+  }
   g_autoptr (GBytes) frame = frame_new (message);
   if (!frame)
     return HUB_UNEXPECTED;
-  if (!hold (hub, &place->held, frame))
+  if (!place_enter (place) || !hold (hub, &place->held, frame))
     return HUB_BUSY;
   place->state = PLACE_LOOKUP;
   place->request = hub_request (hub, room->meeting, place->peer, NULL);
@@ -338,21 +412,25 @@ door_answer (Place *admin, WireMessage *message)
   return HUB_TAKEN;
 }
 
-/* The joiner can't be let in after all. */
+/* The joiner can't be let in after all, and hears it now or when it returns. */
 static HubVerdict
-not_admitted (Place *place, HubVerdict verdict, WireCode code)
+not_admitted (Place *place, HubVerdict verdict, const WireMessage *why)
 {
+  g_autoptr (GBytes) frame = frame_new (why);
+
   door_unbind (place);
-  if (code == 0)
-    say_again (place);
-  else {
-    WireMessage error = { .type = WIRE_ERROR, .code = code };
-    g_autoptr (GBytes) frame = frame_new (&error);
-    pass_or_keep (place, frame);
-    admin_tell_gone (place->room, place->peer);
-  }
+  pass_or_keep (place, frame);
   door_serve (place->room);
   return verdict;
+}
+
+/* Whether `admitted` with this number fits the state that its place is in. A number after `attach` is of the last frame that
+ * the member has. */
+static bool
+admitted_fits (const Place *place, uint64_t seq)
+{
+  return place->state == PLACE_ATTACH
+         || (place->state == PLACE_RUN && place->step == RUN_ADMIT && seq > 0);
 }
 
 HubVerdict
@@ -362,22 +440,31 @@ door_admitted (Place *admin, WireMessage *message)
   Place *place = place_find (room, message->peer);
   uint64_t seq = message->admitted.seq;
 
-  if (!place || place->admin != admin
-      || (seq == 0 ? place->state != PLACE_ATTACH
-                   : place->state != PLACE_RUN || place->step != RUN_ADMIT))
+  if (!place || place->admin != admin || !admitted_fits (place, seq))
     return HUB_UNEXPECTED;
-  if (seq > 0 && (!order_has_after (room, seq) || !order_welcome (room, seq)))
-    return not_admitted (place, HUB_UNEXPECTED, 0);
+  bool attached = place->state == PLACE_ATTACH, member = place->member;
+  if (attached && seq > 0 && !order_has_after (room, seq))
+    return not_admitted (place, HUB_TAKEN,
+        &(WireMessage){ .type = WIRE_ERROR, .code = WIRE_CODE_TOO_LATE });
+  if (!attached
+      && (!order_has_after (room, seq) || !order_welcome (room, seq)))
+    return not_admitted (
+        place, HUB_UNEXPECTED, &(WireMessage){ .type = WIRE_AGAIN });
+  if (!place_become_member (place)) {
+    if (!attached)
+      admin_tell_gone (room, place->peer);
+    return not_admitted (place, HUB_TAKEN,
+        &(WireMessage){ .type = WIRE_ERROR, .code = WIRE_CODE_BUSY });
+  }
 
   GBytes *admit = g_steal_pointer (&place->admit);
-  if (!place_become_member (place)) {
-    place->admit = admit;
-    return not_admitted (place, HUB_TAKEN, WIRE_CODE_BUSY);
-  }
+  door_unbind (place);
   place->admit = admit;
   place->unaware = true;
+  place->readmitted = member;
+  place->attached = attached;
   place->admitted_seq = place->acked = seq;
-  place->shown = false; /* a number that members know goes with the member */
+  place->serves |= place->attends;
   place->n_former = 0;
   room->hub->stats.admitted++;
   push_audit (place, HUB_AUDIT_ADMITTED, 0);

@@ -10,10 +10,13 @@
 
 /* ---- Connections and places ---- */
 #define HUB_MAX_CONNECTIONS 65536 /* in total */
-#define HUB_MAX_STRANGERS 8192    /* places that nobody admitted: in total, */
+#define HUB_MAX_FRESH                                                         \
+  512 /* places that have not knocked yet: the oldest give way, so that floods don't keep out who has a place already */
+#define HUB_MAX_STRANGERS                                                     \
+  8192 /* places that knocked and that nobody admitted: in total, */
 #define HUB_MAX_MEETING_STRANGERS                                             \
-  1024 /* of one meeting; beyond, the source with the most gives way, */
-#define HUB_MAX_SOURCE_STRANGERS 128  /* and of one source */
+  1024 /* of one meeting; beyond, the source with the most gives way; */
+#define HUB_MAX_SOURCE_STRANGERS 128  /* both kinds, of one source */
 #define HUB_MAX_MEETING_MEMBERS 4096  /* LIMIT_MEMBERS: leaves of a tree */
 #define HUB_DEFAULT_MAX_MEMBERS 16384 /* in total */
 #define HUB_DEFAULT_MAX_ROOMS 1024    /* meetings that have an owner */

@@ -249,21 +249,21 @@ take_handover (Place *place, const uint8_t *message, size_t len)
 }
 
 HubVerdict
-order_frame (Place *place, const uint8_t *data, size_t len)
+order_take (Place *place, const uint8_t *data, size_t len)
 {
   Room *room = place->room;
   Hub *hub = room->hub;
   Reader in = reader_init (data, len);
   WireHeader header;
 
-  if (place->state != PLACE_MEMBER)
+  if (!place->member)
     return HUB_NOT_MEMBER;
   if (!wire_header_parse (&in, &header)
       || (header.seq != 0 && header.kind != WIRE_WELCOME))
     return HUB_MALFORMED;
   if (memcmp (header.room, room->id, LIMIT_ROOM) != 0)
     return HUB_STALE_ROOM;
-  place_knows (place);
+  place_knows (place, true);
 
   size_t message_len = reader_left (&in);
   const uint8_t *message = reader_take (&in, message_len);
@@ -300,7 +300,7 @@ order_ack (Place *place, WireMessage *message)
   if (message->seq > place->room->seq)
     return HUB_UNEXPECTED;
   place->acked = MAX (place->acked, message->seq);
-  place_knows (place);
+  place_knows (place, false);
   return HUB_TAKEN;
 }
 
@@ -317,7 +317,7 @@ order_replay (Place *place, WireMessage *message)
   if (!bucket_take (&place->replays, room->hub->now, HUB_REPLAY_BURST,
           HUB_REPLAY_RATE, order_bytes_after (room, message->seq)))
     return HUB_RATE_LIMITED;
-  place_knows (place);
+  place_knows (place, false);
   order_send_after (place, message->seq);
   return HUB_TAKEN;
 }
@@ -331,6 +331,9 @@ order_sweep (Room *room)
 
   for (GList *l = room->members.head; l; l = l->next)
     read = MIN (read, ((Place *) l->data)->acked);
+  /* In its first minute a room keeps all for those who are still to attach. */
+  if (now - room->began < HUB_LOG_MS)
+    read = 0;
   while (room->log_count > 0) {
     uint64_t age = now - entry_at (room, 0)->at;
     if (age < HUB_LOG_ACKED_MS

@@ -48,24 +48,14 @@ token_hash (const Hub *hub, const uint8_t *token, uint8_t *hash)
 static void
 become_stranger (Place *place)
 {
-  Room *room = place->room;
-  Turn *turn = g_hash_table_lookup (room->by_source, place->source);
+  Hub *hub = place->room->hub;
 
-  if (!turn) {
-    turn = g_new0 (Turn, 1);
-    turn->source = place->source;
-    turn->link.data = turn;
-    for (int i = 0; i < N_QUEUES; i++)
-      turn->turn_link[i].data = turn;
-    g_queue_push_tail_link (&room->sources, &turn->link);
-    g_hash_table_insert (room->by_source, place->source, turn);
-  }
-  place->turn = turn;
-  g_queue_push_tail_link (&turn->strangers, &place->turn_link);
-  room->strangers++;
+  g_queue_push_tail_link (
+      &door_turn (place)->strangers, &place->stranger_link);
+  place->room->strangers++;
   place->source->strangers++;
-  room->hub->usage.strangers++;
-  place->state = PLACE_NEW;
+  g_queue_push_tail_link (&hub->fresh, &place->fresh_link);
+  hub->usage.fresh++;
   place_timer (place, TIMER_IDLE);
 }
 
@@ -73,19 +63,70 @@ static void
 be_no_stranger (Place *place)
 {
   Room *room = place->room;
-  Turn *turn = place->turn;
+  Hub *hub = room->hub;
+  Turn *turn = door_turn (place);
 
-  place_timer (place, TIMER_NONE);
-  place->turn = NULL;
-  g_queue_unlink (&turn->strangers, &place->turn_link);
+  g_queue_unlink (&turn->strangers, &place->stranger_link);
   room->strangers--;
   place->source->strangers--;
-  room->hub->usage.strangers--;
-  if (turn->strangers.length == 0) {
-    g_queue_unlink (&room->sources, &turn->link);
-    g_hash_table_remove (room->by_source, turn->source);
-    g_free (turn);
+  if (place->entered) {
+    turn->entered--;
+    room->entered--;
+    hub->usage.strangers--;
+  } else {
+    g_queue_unlink (&hub->fresh, &place->fresh_link);
+    hub->usage.fresh--;
   }
+  place->entered = false;
+  place_timer (place, TIMER_NONE);
+  door_forget_turn (room, turn);
+}
+
+/* In a meeting that is full of strangers, the source with the most of them gives up its newest that no admin has, when it
+ * has at least two more than `own` and nobody's leaf is at stake: so one source can't keep the others out. */
+static bool
+crowd_out (Room *room, const Turn *own)
+{
+  Turn *largest = NULL;
+
+  for (GList *l = room->sources.head; l; l = l->next) {
+    Turn *turn = l->data;
+    if (!largest || turn->entered > largest->entered)
+      largest = turn;
+  }
+  if (largest->entered < own->entered + 2)
+    return false;
+  for (GList *l = largest->strangers.tail; l; l = l->prev) {
+    Place *place = l->data;
+    if (place->entered && !place->admin && place->n_former == 0) {
+      room->hub->stats.crowded_out++;
+      place_end (place, WIRE_CODE_BUSY, false);
+      return true;
+    }
+  }
+  return false;
+}
+
+bool
+place_enter (Place *place)
+{
+  Room *room = place->room;
+  Hub *hub = room->hub;
+  Turn *turn = door_turn (place);
+
+  if (place->member || place->entered)
+    return true;
+  if (hub->usage.strangers >= HUB_MAX_STRANGERS
+      || (room->entered >= HUB_MAX_MEETING_STRANGERS
+          && !crowd_out (room, turn)))
+    return false;
+  place->entered = true;
+  turn->entered++;
+  room->entered++;
+  hub->usage.strangers++;
+  g_queue_unlink (&hub->fresh, &place->fresh_link);
+  hub->usage.fresh--;
+  return true;
 }
 
 /* ---- Time ---- */
@@ -145,7 +186,8 @@ place_new (Room *room, Source *source, Connection *connection)
   source_ref (hub, source);
   place->connection = connection;
   connection->place = place;
-  place->turn_link.data = place->queue_link.data = place->run_link.data =
+  place->fresh_link.data = place;
+  place->stranger_link.data = place->queue_link.data = place->run_link.data =
       place;
   place->member_link.data = place->admin_link.data = place;
   place->timer.link.data = place->away.link.data = place;
@@ -170,51 +212,18 @@ place_find (const Room *room, uint64_t peer)
   return place && place->room == room ? place : NULL;
 }
 
-/* A member's, from now on a stranger's. */
 static void
 stop_being_member (Place *place)
 {
   Room *room = place->room;
 
   push_event (room->hub, HUB_EVENT_GONE, place);
-  place->shown = true;
+  place->member = false;
   g_queue_unlink (&room->members, &place->member_link);
   room->hub->usage.members--;
-  become_stranger (place);
   admin_update (place);
-  place_knows (place);
   if (room->members.length == 0)
     room_end_life (room);
-}
-
-void
-place_leave (Place *place)
-{
-  Hub *hub = place->room->hub;
-
-  switch (place->state) {
-    case PLACE_LOOKUP:
-      g_hash_table_remove (hub->requests, &place->request);
-      place->request = 0;
-      break;
-    case PLACE_QUEUED:
-      door_dequeue (place);
-      break;
-    case PLACE_RUN:
-    case PLACE_ATTACH:
-      door_unbind (place);
-      break;
-    case PLACE_MEMBER:
-      stop_being_member (place);
-      break;
-    case PLACE_NEW:
-      break;
-  }
-  let_go (hub, &place->held);
-  let_go (hub, &place->said);
-  let_go (hub, &place->admit);
-  place->state = PLACE_NEW;
-  place_timer (place, TIMER_IDLE);
 }
 
 void
@@ -234,20 +243,24 @@ place_end (Place *place, WireCode code, bool gone)
   Hub *hub = room->hub;
   Connection *connection = place->connection;
   Place *admin = place->admin;
+  bool member = place->member;
 
-  if (place->state == PLACE_MEMBER)
+  door_quit (place);
+  let_go (hub, &place->admit);
+  if (member) {
     push_audit (place,
         code == WIRE_CODE_DISMISSED ? HUB_AUDIT_DISMISSED : HUB_AUDIT_GONE, 0);
-  place_leave (place);
-  be_no_stranger (place);
-  if (place->away.timer != TIMER_NONE)
-    start (hub, &place->away, TIMER_NONE);
+    stop_being_member (place);
+  } else
+    be_no_stranger (place);
+  place_timer (place, TIMER_NONE);
+  start (hub, &place->away, TIMER_NONE);
   if (connection) {
     if (code)
       send_error (hub, connection->id, code);
     connection_end (hub, connection);
   }
-  if (gone && place->shown)
+  if (gone && member)
     admin_tell_gone (room, place->peer);
   else if (gone && admin && admin->connection)
     send_peer (admin->connection, WIRE_GONE, place->peer);
@@ -265,33 +278,20 @@ place_end (Place *place, WireCode code, bool gone)
 void
 place_lost (Place *place)
 {
-  switch (place->state) {
-    case PLACE_QUEUED:
-      if (place->queue == QUEUE_ATTACHES) {
-        place_leave (place);
-        break;
-      }
-      door_dequeue (place);
-      place->state = PLACE_QUEUED; /* gets its turn back when it returns */
-      break;
-    case PLACE_LOOKUP:
-      break;
-    case PLACE_RUN:
-      if (place->step < RUN_PROVEN)
-        door_unbind (place);
-      break;
-    case PLACE_ATTACH:
-      place_leave (place);
-      break;
-    case PLACE_MEMBER:
-      door_admin_away (place);
-      break;
-    case PLACE_NEW:
-      break;
+  if (place->state == PLACE_RUN && place->step < RUN_PROVEN)
+    door_again (place); /* hears of it when it returns */
+  else if (place->state == PLACE_ATTACH
+           || (place->state == PLACE_QUEUED && place->queue == QUEUE_ATTACHES))
+    door_quit (place); /* was for that connection */
+  else if (place->state == PLACE_QUEUED) {
+    door_dequeue (place);
+    place->state = PLACE_QUEUED; /* gets its turn back when it returns */
   }
-  /* Who has done nothing that another connection could go on with leaves nothing. */
-  if (place->state == PLACE_NEW && !place->shown && place->n_former == 0
-      && !place->knocked)
+  if (place->attends)
+    door_admin_away (place);
+  /* Who has nothing that another connection could go on with leaves nothing. */
+  if (!place->member && place->state == PLACE_IDLE && !place->said
+      && place->n_former == 0)
     place_end (place, 0, false);
   else
     start (place->room->hub, &place->away, TIMER_AWAY);
@@ -305,14 +305,15 @@ place_become_member (Place *place)
   Room *room = place->room;
   Hub *hub = room->hub;
 
+  if (place->member)
+    return true;
   if (hub->usage.members >= hub->max_members
       || room->members.length >= HUB_MAX_MEETING_MEMBERS) {
     hub->stats.members_refused++;
     return false;
   }
-  place_leave (place);
   be_no_stranger (place);
-  place->state = PLACE_MEMBER;
+  place->member = true;
   g_queue_push_tail_link (&room->members, &place->member_link);
   hub->usage.members++;
   push_event (hub, HUB_EVENT_ADMITTED, place);
@@ -321,8 +322,10 @@ place_become_member (Place *place)
 }
 
 void
-place_knows (Place *place)
+place_knows (Place *place, bool surely)
 {
+  if (place->readmitted && !surely)
+    return; /* knew this room before */
   place->unaware = false;
   let_go (place->room->hub, &place->admit);
 }
@@ -366,8 +369,7 @@ place_take_over (Place *place, Place *old)
 {
   for (unsigned i = 0; i < old->n_former; i++)
     inherit (place, old->former[i]);
-  if (old->shown || old->state == PLACE_MEMBER)
-    inherit (place, old->peer);
+  inherit (place, old->peer);
   place_end (old, 0, false);
 }
 
@@ -378,10 +380,7 @@ move_connection (Place *fresh, Place *old)
   Hub *hub = old->room->hub;
   Connection *connection = fresh->connection;
 
-  if (old->connection)
-    connection_end (hub, old->connection);
-  if (old->away.timer != TIMER_NONE)
-    start (hub, &old->away, TIMER_NONE);
+  start (hub, &old->away, TIMER_NONE);
   fresh->connection = NULL;
   old->connection = connection;
   connection->place = old;
@@ -393,53 +392,78 @@ send_returned (Place *place)
 {
   WireMessage returned = { .type = WIRE_RETURNED, .peer = place->peer };
 
-  if (place->state == PLACE_MEMBER) {
+  if (place->member) {
     memcpy (returned.opened.room, place->room->id, LIMIT_ROOM);
     returned.opened.seq = place->room->seq;
   }
   send_message (place->connection, &returned);
 }
 
+/* What a member has missed, if it is kept. */
 static HubVerdict
-return_member (Place *fresh, Place *old, uint64_t seq, const uint8_t *id)
+catch_up (Place *place, uint64_t seq, bool aware)
 {
-  Room *room = old->room;
-  Hub *hub = room->hub;
-  bool aware = memcmp (id, room->id, LIMIT_ROOM) == 0;
-  uint64_t from = aware ? MAX (seq, old->admitted_seq) : old->admitted_seq;
-  bool can = order_has_after (room, from);
+  Room *room = place->room;
+  bool again = !aware || (place->unaware && place->readmitted);
+  uint64_t from = again ? place->admitted_seq : MAX (seq, place->admitted_seq);
 
-  /* Who has not heard of `admitted` can only go on with the `admit` before it and its Welcome. Who attached was a member
-   * before and needs neither. */
-  if (!aware)
-    can = old->unaware
-          && (from == 0 || (can && old->admit && order_welcome (room, from)));
-  if (!can) {
-    hub->stats.returns++;
-    place_take_over (fresh, old);
+  if (!order_has_after (room, from) && !(again && place->attached))
     return HUB_TOO_LATE;
+  if (!bucket_take (&place->replays, room->hub->now, HUB_REPLAY_BURST,
+          HUB_REPLAY_RATE, order_bytes_after (room, from)))
+    return HUB_TOO_LATE;
+  if (again)
+    place_tell_admitted (place, true);
+  else {
+    place_knows (place, false);
+    order_send_after (place, from);
+    if (place->reopened_due && room->reopened)
+      send_frame (room->hub, place->connection->id, false, room->reopened);
+    place->reopened_due = false;
   }
-  if (!bucket_take (&old->replays, hub->now, HUB_REPLAY_BURST, HUB_REPLAY_RATE,
-          order_bytes_after (room, from)))
-    return HUB_RATE_LIMITED;
-  if (old->connection)
-    connection_end (hub, old->connection);
-  door_admin_away (old); /* what was on its way to it may be lost */
-  move_connection (fresh, old);
-  hub->stats.returns++;
-  push_event (hub, HUB_EVENT_RETURNED, old);
-  send_returned (old);
-  if (aware) {
-    place_knows (old);
-    order_send_after (old, from);
-    if (old->reopened_due && room->reopened)
-      send_frame (hub, old->connection->id, false, room->reopened);
-    old->reopened_due = false;
-  } else
-    place_tell_admitted (old, true);
-  admin_tell_missed (old);
-  door_serve (room);
   return HUB_TAKEN;
+}
+
+static HubVerdict
+return_member (Place *place, uint64_t seq, bool aware)
+{
+  Room *room = place->room;
+  HubVerdict verdict = HUB_TAKEN;
+
+  push_event (room->hub, HUB_EVENT_RETURNED, place);
+  /* Who has not heard that it was admitted can go on with `admit` and Welcome only, or knocks again. */
+  if (!aware
+      && !(
+          place->unaware
+          && (place->attached
+              || (place->admit && order_welcome (room, place->admitted_seq)))))
+    send_again (place->connection, 0);
+  else
+    verdict = catch_up (place, seq, aware);
+  admin_tell_missed (place);
+  return verdict;
+}
+
+/* What came of the knock meanwhile. */
+static void
+return_to_door (Place *place)
+{
+  Room *room = place->room;
+  uint64_t id = place->connection->id;
+
+  if (place->state == PLACE_QUEUED) {
+    if (!place->queue_waits)
+      door_enqueue (place, place->member ? FIRST : FIRST_OF_SOURCE);
+    door_serve (room);
+    if (place->state == PLACE_QUEUED && door_says_waiting (place))
+      send_simple (place->connection, WIRE_WAITING);
+  } else if (place->state == PLACE_RUN && place->step == RUN_WAITING)
+    send_simple (place->connection, WIRE_WAITING);
+  else if (place->state == PLACE_RUN && place->admit)
+    send_frame (room->hub, id, false, place->admit);
+  else if (place->said)
+    send_frame (room->hub, id, false, place->said);
+  let_go (room->hub, &place->said);
 }
 
 HubVerdict
@@ -448,41 +472,29 @@ place_return (Place *fresh, const WireMessage *message)
   Room *room = fresh->room;
   Hub *hub = room->hub;
   uint8_t hash[TOKEN_HASH_LEN];
+  HubVerdict verdict = HUB_TAKEN;
 
-  if (fresh->state != PLACE_NEW || fresh->knocked || fresh->shown)
+  if (fresh->used || fresh->member)
     return HUB_UNEXPECTED;
   token_hash (hub, message->back.token, hash);
   Place *old = g_hash_table_lookup (hub->tokens, hash);
   if (!old || old->room != room || old == fresh
-      || (old->state == PLACE_NEW && !old->knocked && !old->shown
-          && old->n_former == 0))
+      || (!old->member && old->state == PLACE_IDLE && !old->said))
     return HUB_UNKNOWN_PLACE;
-  if (old->state == PLACE_MEMBER)
-    return return_member (fresh, old, message->back.seq, message->back.room);
-
-  /* A run that this connection had no part in before its proof is of no use to it. */
-  if (old->state == PLACE_RUN && old->step < RUN_PROVEN)
-    door_unbind (old);
-  else if (old->state == PLACE_ATTACH
-           || (old->state == PLACE_QUEUED && old->queue == QUEUE_ATTACHES))
-    place_leave (old);
+  /* The connection that it still has is as good as lost, with all that was on its way. */
+  if (old->connection) {
+    connection_end (hub, old->connection);
+    place_lost (old);
+    if (g_hash_table_lookup (hub->tokens, hash) != old)
+      return HUB_UNKNOWN_PLACE; /* had nothing but that connection */
+  }
   move_connection (fresh, old);
   hub->stats.returns++;
   send_returned (old);
-  if (old->state == PLACE_QUEUED) {
-    if (!old->queue_waits)
-      door_enqueue (old, true);
-    door_serve (room);
-    if (old->state == PLACE_QUEUED)
-      send_simple (old->connection, WIRE_WAITING);
-  } else if (old->state == PLACE_RUN && old->step == RUN_WAITING)
-    send_simple (old->connection, WIRE_WAITING);
-  else if (old->admit)
-    send_frame (hub, old->connection->id, false, old->admit);
-  else if (old->said)
-    send_frame (hub, old->connection->id, false, old->said);
-  else if (old->state == PLACE_NEW)
-    send_again (old->connection, 0);
-  let_go (hub, &old->said);
-  return HUB_TAKEN;
+  if (old->member)
+    verdict = return_member (old, message->back.seq,
+        memcmp (message->back.room, room->id, LIMIT_ROOM) == 0);
+  return_to_door (old);
+  door_serve (room);
+  return verdict;
 }

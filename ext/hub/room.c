@@ -171,48 +171,16 @@ hub_stats (const Hub *hub)
 
 /* ---- Connections ---- */
 
-/* In a meeting that is full of strangers, the source with the most of them gives up its newest that no admin has, when it
- * has at least two more than `source`, nor was a member: so one source can't keep the others out. */
-static bool
-crowd_out (Room *room, const Source *source)
-{
-  Turn *own = g_hash_table_lookup (room->by_source, source);
-  Turn *largest = NULL;
-
-  for (GList *l = room->sources.head; l; l = l->next) {
-    Turn *turn = l->data;
-    if (!largest || turn->strangers.length > largest->strangers.length)
-      largest = turn;
-  }
-  if (!largest
-      || largest->strangers.length < (own ? own->strangers.length : 0) + 2)
-    return false;
-  for (GList *l = largest->strangers.tail; l; l = l->prev) {
-    Place *place = l->data;
-    if (!place->admin && !place->shown && place->n_former == 0) {
-      room->hub->stats.crowded_out++;
-      place_end (place, WIRE_CODE_BUSY, false);
-      return true;
-    }
-  }
-  return false;
-}
-
-/* 0, or why this connection can't be. The same for all meetings but for their strangers. */
+/* 0, or why this connection can't be. The same for all meetings. */
 static WireCode
-why_not (Hub *hub, Source *source, const char *meeting)
+why_not (Hub *hub, Source *source)
 {
   if (!source || hub->usage.connections >= HUB_MAX_CONNECTIONS
-      || hub->usage.strangers >= HUB_MAX_STRANGERS
       || source->strangers >= HUB_MAX_SOURCE_STRANGERS)
     return WIRE_CODE_BUSY;
   if (!bucket_take (&source->connects, hub->now, HUB_CONNECTS_BURST * 60,
           hub->connects_per_minute, 60))
     return WIRE_CODE_RATE_LIMITED;
-  Room *room = g_hash_table_lookup (hub->by_meeting, meeting);
-  if (room && room->strangers >= HUB_MAX_MEETING_STRANGERS
-      && !crowd_out (room, source))
-    return WIRE_CODE_BUSY;
   return 0;
 }
 
@@ -226,7 +194,7 @@ hub_connected (
     return false;
 
   Source *source = source_get (hub, source_text);
-  WireCode code = why_not (hub, source, meeting);
+  WireCode code = why_not (hub, source);
   if (code != 0) {
     hub->stats.connects_refused++;
     send_error (hub, id, code);
@@ -234,6 +202,10 @@ hub_connected (
     if (source)
       source_unref (hub, source);
     return true;
+  }
+  if (hub->usage.fresh >= HUB_MAX_FRESH) {
+    hub->stats.crowded_out++;
+    place_end (hub->fresh.head->data, WIRE_CODE_BUSY, false);
   }
   Connection *connection = g_new0 (Connection, 1);
   connection->id = id;
@@ -344,7 +316,7 @@ dispatch (Place *place, WireMessage *message)
       return HUB_NOT_OWNER;
     if (takers[i].who == ADMIN && !place->attends)
       return HUB_NOT_ADMIN;
-    if (takers[i].who == MEMBER && place->state != PLACE_MEMBER)
+    if (takers[i].who == MEMBER && !place->member)
       return HUB_NOT_MEMBER;
     return takers[i].take (place, message);
   }
@@ -357,7 +329,7 @@ may_speak (Connection *connection, bool binary, size_t len)
   Place *place = connection->place;
   Hub *hub = place->room->hub;
 
-  if (place->state != PLACE_MEMBER)
+  if (!place->member)
     return bucket_take (&connection->messages, hub->now, HUB_STRANGER_BURST,
                HUB_STRANGER_RATE, 1)
            && bucket_take (&connection->source->messages, hub->now,
@@ -373,8 +345,7 @@ static HubVerdict
 take_frame (Connection *connection, bool binary, const void *data, size_t len)
 {
   Place *place = connection->place;
-  size_t limit =
-      place->state == PLACE_MEMBER ? LIMIT_FRAME_AFTER : LIMIT_FRAME_BEFORE;
+  size_t limit = place->member ? LIMIT_FRAME_AFTER : LIMIT_FRAME_BEFORE;
   WireMessage message;
 
   if (len > limit)
@@ -382,7 +353,7 @@ take_frame (Connection *connection, bool binary, const void *data, size_t len)
   if (!may_speak (connection, binary, len))
     return HUB_RATE_LIMITED;
   if (binary)
-    return order_frame (place, data, len);
+    return order_take (place, data, len);
   if (wire_read (data, len, WIRE_FROM_CLIENT, &message) != JSON_OK)
     return HUB_MALFORMED;
   HubVerdict verdict = dispatch (place, &message);
@@ -401,7 +372,7 @@ follow (Hub *hub, uint64_t id, HubVerdict verdict)
     return;
   Place *place = connection->place;
   bool ends = verdict == HUB_MALFORMED || verdict == HUB_TOO_LARGE;
-  if (verdict == HUB_RATE_LIMITED && place->state != PLACE_MEMBER
+  if (verdict == HUB_RATE_LIMITED && !place->member
       && ++connection->dropped >= HUB_MAX_DROPPED) {
     hub->stats.dropped++;
     ends = true;
@@ -435,7 +406,7 @@ hub_send_media (Hub *hub, uint64_t peer, const WireMessage *message)
 {
   Place *place = g_hash_table_lookup (hub->places, &peer);
 
-  if (!place || place->state != PLACE_MEMBER || !place->connection)
+  if (!place || !place->member || !place->connection)
     return false;
   send_message (place->connection, message);
   return true;

@@ -21,27 +21,33 @@
  * A meeting that nobody has opened is a room like any other, whose host is away: one code path, the same messages in the
  * same order. Only `open` tells them apart: the first identity to open a meeting owns it here.
  *
- * What a place is to the door:
+ * What a place is:
  *
- *     hello    has its number and token; nothing else yet
- *     queued   its knock waits for an admin with credit, by turns over sources. The client was told `waiting`
- *     run      its knock is with one attending admin: knocked, replied, proven, waiting for a person, admit passed on.
- *              When that admin's connection goes, the client gets `again`
- *     attach   its `attach` is with an admin, or waits for one
- *     member   admitted {seq}, or opened: gets the order. An admin, too, when its identity is the owner or named
+ *     member   admitted, or opened: gets the order, may have a transport. An admin too, when it proved an identity that
+ *              owns the meeting or is named
+ *     stranger all others
  *
- * A lost connection leaves the place for LIMIT_PLACE_MS. What `return` then finds:
+ * and what it is to the door, a member too, which knocks to come into the group anew and has its transport still:
  *
- *     queued   its turn: `returned` with seq 0 and a room of zeros, `waiting`
- *     run      before the proof it is over: `returned`, `again`. After it, the run goes on: `returned`, and what the admin
- *              said meanwhile
- *     member   `returned`, and the frames after `seq`. If the client names another room than this one, it has not heard
- *              that it was admitted: `returned`, `admit`, `admitted`, the Welcome, and the frames after it. If the frames
- *              are not kept any more: `error {too-late}`; the connection has the new place of its `hello`, to knock with
- *     else     `error {unknown-place}`; likewise
+ *     idle     nothing yet, or not any more
+ *     queued   its knock or `attach` waits for an admin with credit, by turns over sources, members first. It is told
+ *              `waiting`, but for an admin while another one serves
+ *     run      its knock is with one attending admin: knocked, replied, proven, waiting for a person, admit passed on. When
+ *              that admin's connection goes, it gets `again`
+ *     attach   its `attach` is with one; when that goes, with another; after HUB_ATTACH_MS without an answer it is idle
  *
- * A member that knocks or attaches stops being one at the hub, at once and without `gone`, and has its number still: its
- * leaf is the group's until an admin replaces it. `gone` follows if that place ends otherwise.
+ * An admin serves the door from its first `credits` after `opened`, and again after it came in by a knock of its own.
+ *
+ * A lost connection leaves the place for LIMIT_PLACE_MS, but for strangers who are idle or attach. A run before its proof is
+ * over then. `return` gets `returned`, with a room of zeros for a stranger, and
+ *
+ *     member   the frames after `seq`; or, when it names another room than this one (or came in anew), it has not heard
+ *              that it was admitted: `admit`, `admitted`, Welcome, the frames after it, or `again` when those are gone.
+ *              When the frames are not kept any more: `error {too-late}`, and it stays a member until it knocked anew
+ *     queued   its turn, and `waiting`
+ *     run      what the admin, or the hub, said last
+ *
+ * or `error {unknown-place}`: then the connection has the new place of its `hello`.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
@@ -186,10 +192,11 @@ void hub_looked_up (Hub *hub, uint64_t request, HubWhere where);
 typedef struct
 {
   size_t connections;
-  size_t rooms;   /* also those that nobody has opened */
-  size_t opened;  /* those that have an owner */
-  size_t members; /* places */
-  size_t strangers;
+  size_t rooms;     /* also those that nobody has opened */
+  size_t opened;    /* those that have an owner */
+  size_t members;   /* places */
+  size_t fresh;     /* places that have not knocked */
+  size_t strangers; /* that have, and are no members */
   size_t sources;
   size_t log_frames, log_bytes;
   size_t welcomes, welcome_bytes;
@@ -231,7 +238,7 @@ typedef struct
   uint64_t connects;
   uint64_t connects_refused; /* for a limit of source, meeting or hub */
   uint64_t
-      crowded_out; /* strangers that gave way to one of a source with fewer */
+      crowded_out; /* strangers that gave way to one of a source with fewer, fresh places to fresher ones */
   uint64_t returns;
   uint64_t knocks, attaches; /* passed on to an admin */
   uint64_t admitted;

@@ -99,16 +99,25 @@ room_disown (Room *room)
   hub->usage.opened--;
 }
 
+static Place *
+any_stranger (const Room *room)
+{
+  for (GList *l = room->sources.head; l; l = l->next) {
+    const Turn *turn = l->data;
+    if (turn->strangers.head)
+      return turn->strangers.head->data;
+  }
+  return NULL;
+}
+
 void
 room_drop (Room *room, WireCode code, bool strangers)
 {
   room->dropping = true;
+  while (strangers && room->strangers > 0)
+    place_end (any_stranger (room), code, false);
   while (room->members.head)
     place_end (room->members.head->data, code, false);
-  while (strangers && room->sources.head) {
-    Turn *turn = room->sources.head->data;
-    place_end (turn->strangers.head->data, code, false);
-  }
   if (room->opened)
     room_disown (room);
   room->dropping = false;

@@ -22,8 +22,8 @@ typedef struct Connection Connection;
 typedef struct
 {
   char text[HUB_SOURCE_TEXT];
-  unsigned refs; /* connections, places, rooms */
-  unsigned strangers, rooms;
+  unsigned refs;             /* connections, places, rooms */
+  unsigned strangers, rooms; /* strangers: fresh ones too */
   Bucket connects, messages, verifies;
   GList link; /* hub->idle_sources, while refs is 0 */
   uint64_t idle_since;
@@ -40,7 +40,8 @@ typedef enum
 typedef struct
 {
   Source *source;
-  GQueue strangers;          /* Place.turn_link; the newest last */
+  GQueue strangers;          /* all who are no members; the newest last */
+  unsigned entered;          /* of them, those who knocked */
   GQueue waiting[N_QUEUES];  /* Place.queue_link */
   GList turn_link[N_QUEUES]; /* room->turns, while somebody waits */
   GList link;                /* room->sources */
@@ -57,14 +58,14 @@ struct Connection
   Bucket messages, knocks, errors;
 };
 
+/* What it is to the door; a member may be at the door too, to come into the group anew. */
 typedef enum
 {
-  PLACE_NEW,    /* nothing, or nothing any more */
+  PLACE_IDLE,   /* nothing, or nothing any more */
   PLACE_LOOKUP, /* the directory is asked where its meeting is */
   PLACE_QUEUED, /* the knock or attach waits for its turn */
   PLACE_RUN,    /* the knock is with `admin` */
-  PLACE_ATTACH, /* the attach is */
-  PLACE_MEMBER
+  PLACE_ATTACH  /* the attach is */
 } PlaceState;
 
 typedef enum
@@ -104,17 +105,15 @@ struct Place
   PlaceState state;
   TimerLink timer, away;
 
-  /* Towards members: */
-  bool
-      shown; /* they may know it: was one of them, and told itself its number */
   uint64_t former
       [MAX_FORMER]; /* places that this one took over, whose leaves may still be the group's */
   unsigned n_former;
 
-  /* A stranger's */
-  bool knocked; /* once */
-  Turn *turn;
-  GList turn_link, queue_link;
+  /* At the door */
+  bool entered;     /* a stranger that knocked: no fresh place any more */
+  GList fresh_link; /* hub->fresh, before that */
+  bool used;        /* said something: not fit to `return` any more */
+  GList stranger_link, queue_link;
   QueueKind queue;
   bool queue_waits; /* is in its turn's queue: QUEUED, and not away */
   uint64_t request; /* LOOKUP: to the directory */
@@ -126,11 +125,14 @@ struct Place
       said; /* NEW and away: what the admin or the hub said last, for `return` */
   GBytes *admit; /* from RUN_ADMIT until the client shows that it knows */
 
-  /* A member's */
+  bool member;
   GList member_link;
   uint64_t acked;
   uint64_t admitted_seq;
   bool unaware; /* admitted, and has not shown yet that it knows */
+  bool
+      readmitted; /* when it was a member already: then only a frame of its own shows it */
+  bool attached; /* admitted after `attach`: without `admit` and Welcome */
   bool reopened_due;
   Bucket bytes, applications, commits, replays;
 
@@ -139,6 +141,7 @@ struct Place
   bool attends;    /* is in room->admins; with or without a connection */
   uint8_t identity[IDENTITY_KEY_LEN];
   GList admin_link;
+  bool serves; /* the door: gave credits, and is not at the door itself */
   uint64_t credits, passed; /* knocks */
   unsigned out;             /* runs before RUN_WAITING */
   GQueue runs;              /* Place.run_link: RUN and ATTACH */
@@ -167,7 +170,8 @@ struct Room
   GHashTable *by_source;  /* Source * -> Turn * */
   GQueue sources;         /* all turns */
   GQueue turns[N_QUEUES]; /* those with somebody waiting; the next one first */
-  unsigned strangers;
+  unsigned strangers,
+      entered; /* who are no members; of them, those who knocked */
 
   /* Ownership */
   bool opened;
@@ -224,6 +228,7 @@ struct Hub
   GHashTable *by_source;   /* text -> Source * */
   GHashTable *requests;    /* number -> Request * */
   GQueue rooms, idle_sources;
+  GQueue fresh; /* places that have not knocked, the oldest first */
   GQueue timers
       [N_TIMERS]; /* of Place; each runs for one time, so the first is due first */
   GQueue outputs, events; /* of HubOutput, HubEvent */
@@ -266,8 +271,6 @@ void source_label (
 /* ---- place.c ---- */
 Place *place_new (Room *room, Source *source, Connection *connection);
 void place_timer (Place *place, Timer timer);
-/* To PLACE_NEW, from whatever it is: out of its queue, away from its admin, out of the members, without a word to it. */
-void place_leave (Place *place);
 /* It is no more. With a connection, `code` unless 0 is told, and the connection ends. `gone`: admins are told. May end the
  * room. */
 void place_end (Place *place, WireCode code, bool gone);
@@ -277,11 +280,14 @@ void place_due (Place *place, Timer timer); /* likewise */
 void place_take_over (Place *place, Place *old);
 HubVerdict place_return (Place *fresh, const WireMessage *message);
 Place *place_find (const Room *room, uint64_t peer);
+/* The place has knocked: from the fresh ones to those who wait. False when there is no room. */
+bool place_enter (Place *place);
 /* The place is a member's: out of the strangers, into the order. False when there is no room. */
 bool place_become_member (Place *place);
 /* What being admitted brings: [admit, when it is told once more], admitted, Welcome, frames after, reopened. */
 void place_tell_admitted (Place *place, bool again);
-void place_knows (Place *place);
+/* It has shown that it was admitted. `surely`: not by what it would have said as the member that it was before, either. */
+void place_knows (Place *place, bool surely);
 /* The end of a connection: told to the caller, and forgotten; its place is without one. */
 void connection_end (Hub *hub, Connection *connection);
 void token_hash (const Hub *hub, const uint8_t *token, uint8_t *hash);
@@ -294,11 +300,24 @@ HubVerdict door_proof (Place *place, WireMessage *message);
 HubVerdict door_answer (Place *admin, WireMessage *message);
 HubVerdict door_admitted (Place *admin, WireMessage *message);
 void door_located (Place *place, HubWhere where);
-void door_enqueue (Place *place, bool first);
+/* The turn of the place's source in its room, made if there is none. */
+Turn *door_turn (Place *place);
+void door_forget_turn (Room *room, Turn *turn); /* if nobody needs it */
+typedef enum
+{
+  LAST,
+  FIRST_OF_SOURCE,
+  FIRST
+} Rank;
+void door_enqueue (Place *place, Rank rank);
 void door_dequeue (Place *place);
+/* To PLACE_IDLE, from whatever it is, without a word to it. */
+void door_quit (Place *place);
+/* Whether it is to be told `waiting` in the queue: an owner opens a new group by that, so not while another can let it in. */
+bool door_says_waiting (const Place *place);
 /* Passes on what may be passed on. Ends nothing. */
 void door_serve (Room *room);
-/* The run or attach is not with its admin any more; the place is new. */
+/* The run or attach is not with its admin any more; the place is idle. */
 void door_unbind (Place *place);
 /* The run is over, and the joiner is told `again`, now or when it returns. */
 void door_again (Place *place);
@@ -336,7 +355,7 @@ uint64_t hub_request (
     Hub *hub, const char *meeting, uint64_t peer, const uint8_t *identity);
 
 /* ---- order.c ---- */
-HubVerdict order_frame (Place *place, const uint8_t *data, size_t len);
+HubVerdict order_take (Place *place, const uint8_t *data, size_t len);
 HubVerdict order_ack (Place *place, WireMessage *message);
 HubVerdict order_replay (Place *place, WireMessage *message);
 bool order_has_after (const Room *room, uint64_t seq);

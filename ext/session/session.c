@@ -197,7 +197,7 @@ session_new (
   }
   session_enter (session, SESSION_CONNECTING, 0, 0);
   hub_ask (session, mono);
-  hub_tick (session);
+  hub_pass_time (session);
   *out = session;
   return SESSION_OK;
 }
@@ -289,7 +289,7 @@ session_tick (Session *session, uint64_t mono, uint64_t wall)
   session->wall = wall;
   if (session_is_over (session))
     return;
-  hub_tick (session);
+  hub_pass_time (session);
   knock_tick (session);
   order_tick (session);
   keys_tick (session);
@@ -302,7 +302,7 @@ session_tick (Session *session, uint64_t mono, uint64_t wall)
 uint64_t
 session_deadline (const Session *session)
 {
-  uint64_t deadline = hub_deadline (session);
+  uint64_t deadline = hub_due (session);
 
   if (session_is_over (session))
     return UINT64_MAX;

@@ -403,8 +403,8 @@ void hub_attached (Session *session, const WireMessage *m);
 void hub_error (Session *session, const WireMessage *m);
 void hub_reopened (Session *session, const WireMessage *m);
 void hub_waiting (Session *session);
-void hub_tick (Session *session);
-uint64_t hub_deadline (const Session *session);
+void hub_pass_time (Session *session);
+uint64_t hub_due (const Session *session);
 void hub_attend (
     Session *session); /* becomes, or is again, an admin at the hub */
 void hub_tell_admins (
