@@ -16,6 +16,9 @@ plan_joiner (World *world)
                           : ADMISSION_OPEN;
   world->plan.password = policy->admission == ADMISSION_PASSWORD;
   world->plan.pinned = true;
+  /* What one admin has seen, another has not. */
+  if (bend == JOINER_SAME_SID || bend == JOINER_SAME_REF)
+    world->plan.co_hosts = 0;
   /* An honest one comes while the other is at it. */
   world->plan.late_comers = true;
 }

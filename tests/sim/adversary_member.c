@@ -151,7 +151,7 @@ garbage_first (Liar *lie)
   dice_bytes (&world->dice, rubbish, sizeof rubbish);
   insider_send (
       lie->liar, WIRE_COMMIT, mls_slice (rubbish, sizeof rubbish), false);
-  insider_commit (lie->liar, COMMIT_NO_PATH, false);
+  insider_commit (lie->liar, COMMIT_DATA, false);
 }
 
 static void
@@ -271,8 +271,6 @@ const Adversary member_adversaries[] = {
       "an owner leaves the meeting without an admin"),
   COMMIT (COMMIT_RECORDER, "commit-recorder",
       "a co-host adds a recorder where nobody may record"),
-  COMMIT (
-      COMMIT_NO_PATH, "commit-no-path", "changes the policy without a path"),
   COMMIT (COMMIT_PUBLIC, "commit-public", "commits in a PublicMessage"),
   COMMIT (COMMIT_DATA, "commit-data", "commits with authenticated_data"),
   COMMIT (COMMIT_REFERENCE, "commit-reference",

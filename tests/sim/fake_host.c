@@ -214,6 +214,7 @@ answer_knock (Person *person, Host *h, const WireMessage *m)
   out.reply.adb = (Blob){ t->adb, DOOR_ADB_LEN };
   write_chain (h, person->key, &out.reply.chain);
   memcpy (out.reply.sig, v->reply_sig, IDENTITY_SIG_LEN);
+  person->world->lied += is_impostor (h);
   fake_send (person, &out);
 }
 
@@ -240,12 +241,13 @@ commit_visitor (Person *person, Host *h, Visitor *v)
     return;
   fake_offer_external = h->bend == HOST_EXTERNAL;
   if (mls_group_commit (group, &request, &h->staged) != MLS_OK)
-    world_fail (person->world, 9, "the adversary can't commit");
+    world_say (person->world, "the host can't add the same key again");
   fake_offer_external = false;
   if (!h->staged)
     return;
   h->adding = v;
   memcpy (header.room, h->room, LIMIT_ROOM);
+  person->world->lied++;
   fake_send_binary (person, &header, mls_staged_message (h->staged));
 }
 

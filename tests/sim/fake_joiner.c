@@ -77,6 +77,7 @@ knock (Person *person)
   if (j->runs++ >= RUNS)
     return;
   j->bent = is_bent (j);
+  world->lied += j->bent;
   j->answered = false;
   cpace_free (j->cpace);
   g_strlcpy (t->meeting, world->plan.policy.meeting, sizeof t->meeting);

@@ -216,7 +216,7 @@ fill (Bent *b, CommitBend bend, bool by_the_hub)
 {
   uint32_t leaf;
 
-  b->request.path = bend != COMMIT_NO_PATH;
+  b->request.path = true;
   switch (bend) {
     case COMMIT_PLAIN:
       return true;
@@ -285,10 +285,6 @@ fill (Bent *b, CommitBend bend, bool by_the_hub)
     case COMMIT_RECORDER:
       add_somebody (b, ROLE_RECORDER, false);
       return !b->policy.locked && b->policy.recording == WHO_NOBODY;
-    case COMMIT_NO_PATH:
-      b->new_policy = true;
-      b->policy.consent = !b->policy.consent;
-      return true;
     case COMMIT_PUBLIC:
       b->request.handshake.public_message = true;
       return true;
@@ -333,7 +329,6 @@ static const char *const wrongs[] = { [COMMIT_PLAIN] = "by no admin",
   [COMMIT_TOO_MANY] = "more members than the policy allows",
   [COMMIT_NOBODY] = "no admin is left",
   [COMMIT_RECORDER] = "added a recorder where nobody may record",
-  [COMMIT_NO_PATH] = "no path",
   [COMMIT_PUBLIC] = "a PublicMessage",
   [COMMIT_DATA] = "with authenticated_data",
   [COMMIT_REFERENCE] = "proposals by reference",
@@ -344,6 +339,7 @@ insider_commit (Person *person, CommitBend bend, bool by_the_hub)
 {
   World *world = person->world;
   MlsStaged *staged = NULL;
+  MlsSlice extensions;
   Bent b = { .person = person, .group = insider_group (person) };
 
   if (!b.group)
@@ -353,7 +349,8 @@ insider_commit (Person *person, CommitBend bend, bool by_the_hub)
   bool ok = fill (&b, bend, by_the_hub);
   if (ok && b.new_policy) {
     put_extensions (&b, bend);
-    b.request.extensions = &(MlsSlice){ b.extensions.data, b.extensions.len };
+    extensions = mls_buffer_slice (&b.extensions);
+    b.request.extensions = &extensions;
   }
   MlsResult result =
       ok ? mls_group_commit (b.group, &b.request, &staged) : MLS_MISUSE;

@@ -39,7 +39,6 @@ typedef enum
   COMMIT_TOO_MANY,
   COMMIT_NOBODY,   /* leaves no admin */
   COMMIT_RECORDER, /* adds one while nobody may record */
-  COMMIT_NO_PATH,
   COMMIT_PUBLIC,
   COMMIT_DATA, /* authenticated_data */
   COMMIT_REFERENCE,
@@ -47,6 +46,5 @@ typedef enum
   COMMIT_N_BENDS
 } CommitBend;
 
-/* Sends it, and notes where it would lead. False when there was nothing to make it of. `may_be_followed`: nobody but the
- * checks of members can tell that it is void. */
+/* Sends it, and notes where it would lead. False when there was nothing to make it of. */
 bool insider_commit (Person *person, CommitBend bend, bool by_the_hub);

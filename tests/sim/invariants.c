@@ -531,6 +531,7 @@ check_silence (World *world)
   for (guint i = 0; i < world->people->len; i++) {
     Person *person = g_ptr_array_index (world->people, i);
     if (counts (person) && !person->silenced
+        && g_hash_table_size (person->split) == 0
         && !policy_is_admin (&person->watch->epoch->policy, person->key))
       world_fail (world, 7, "%u still speaks, though no admin can be heard",
           person->index);
@@ -577,11 +578,14 @@ clock_fits (World *world, const Person *person)
 
 /* Reasons by which somebody who may come in is rightly out. */
 static bool
-is_rightly_out (World *world, Person *person, const Policy *policy)
+is_rightly_out (World *world, Person *person, const EpochTruth *epoch)
 {
-  return !person->came || !person->wants_in || !person->session
-         || !truth_admissible (world, person) || !clock_fits (world, person)
-         || policy->locked || world->was_locked
+  const Policy *policy = &epoch->policy;
+
+  /* What a lying hub did to somebody at the door is over when the timers of the door are. */
+  return !hub_is_honest (world) || !person->came || !person->wants_in
+         || !person->session || !truth_admissible (world, person)
+         || !clock_fits (world, person) || policy->locked || world->was_locked
          || policy->max_members <= world->plan.people + 1u
          || person->role == ROLE_RECORDER || person->state == SESSION_REMOVED
          || (person->state == SESSION_DENIED
@@ -603,7 +607,7 @@ invariants_end (World *world)
   const EpochTruth *epoch = admin->watch->epoch;
   for (guint i = 0; i < world->people->len; i++) {
     Person *person = g_ptr_array_index (world->people, i);
-    if (!person->honest || is_rightly_out (world, person, &epoch->policy))
+    if (!person->honest || is_rightly_out (world, person, epoch))
       continue;
     if (!counts (person))
       world_fail (world, 7, "%u is not in at the end: state %d, code %d",

@@ -29,7 +29,7 @@ typedef struct
 {
   uint64_t seed; /* the one it is in */
   bool busy;
-  uint64_t done, broken, hash, steps;
+  uint64_t done, broken, hash, steps, lied;
 } Report;
 
 static void
@@ -152,6 +152,7 @@ run_seed (uint64_t seed, const Options *o, Report *report)
   /* Of the order of seeds the sum must not depend. */
   report->hash += world->trace ^ seed;
   report->steps += world->steps;
+  report->lied += world->lied > 0;
   report->broken += !held;
   report->done++;
   world_free (world);
@@ -237,6 +238,7 @@ main (int argc, char **argv)
     sum.broken += reports[j].broken;
     sum.hash += reports[j].hash;
     sum.steps += reports[j].steps;
+    sum.lied += reports[j].lied;
     if (reports[j].busy) {
       printf ("seed %" G_GUINT64_FORMAT ": the program under test died\n",
           reports[j].seed);
@@ -244,9 +246,9 @@ main (int argc, char **argv)
     }
   }
   printf ("%" G_GUINT64_FORMAT " seeds, %" G_GUINT64_FORMAT
-          " broken, %" G_GUINT64_FORMAT
+          " broken, %" G_GUINT64_FORMAT " with lies, %" G_GUINT64_FORMAT
           " steps, %.1f s, hash %016" G_GINT64_MODIFIER "x\n",
-      sum.done, sum.broken, sum.steps,
+      sum.done, sum.broken, sum.lied, sum.steps,
       (double) (g_get_monotonic_time () - began) / 1e6, sum.hash);
   munmap (reports, MAX_JOBS * sizeof *reports);
   return sum.broken > 0 || died > 0 || sum.done < o.seeds;

@@ -185,7 +185,9 @@ check_stranger (Conn *conn, bool binary, const WireMessage *m)
   World *world = conn->world;
   Person *person = conn->person;
 
-  if (person->owner || truth_key_in (world->truth->members, person->key))
+  /* Not where the door is in the hands of somebody who lies. */
+  if (person->owner || truth_key_in (world->truth->members, person->key)
+      || world->trap || !world_owner (world)->honest)
     return;
   if (binary)
     world_fail (world, 3, "%u gets messages of the group and is not in",
