@@ -9,16 +9,14 @@ bool
 admin_is (const Session *session)
 {
   return session->group
-         && policy_is_admin (
-             &session->policy, identity_public_key (session->identity));
+         && policy_is_admin (&session->policy, self_key (session));
 }
 
 static bool
 is_owner (const Session *session)
 {
   return session->group
-         && policy_is_owner (
-             &session->policy, identity_public_key (session->identity));
+         && policy_is_owner (&session->policy, self_key (session));
 }
 
 size_t
@@ -49,8 +47,7 @@ bool
 admin_removed_key (const Session *session, const uint8_t *key)
 {
   for (guint i = 0; i < session->removed->len; i++)
-    if (memcmp (g_ptr_array_index (session->removed, i), key, IDENTITY_KEY_LEN)
-        == 0)
+    if (key_equal (g_ptr_array_index (session->removed, i), key))
       return true;
   return false;
 }
@@ -89,9 +86,7 @@ admin_leaver (Session *session, const Member *member, bool bye)
       LIMIT_LEAVE_MIN_MS, LIMIT_LEAVE_MAX_MS);
 
   if (!session->group || policy_is_owner (&session->policy, member->key)
-      || memcmp (member->key, identity_public_key (session->identity),
-             IDENTITY_KEY_LEN)
-             == 0)
+      || key_equal (member->key, self_key (session)))
     return;
   Removal *removal = commits_remove (session, member, session->mono + wait);
   removal->bye |= bye;
@@ -103,7 +98,7 @@ admin_is_back (Session *session, const Member *member)
   for (guint i = session->removals->len; i > 0; i--) {
     const Removal *removal = g_ptr_array_index (session->removals, i - 1);
     if (!removal->person && !removal->bye
-        && memcmp (removal->key, member->key, IDENTITY_KEY_LEN) == 0)
+        && key_equal (removal->key, member->key))
       g_ptr_array_remove_index (session->removals, i - 1);
   }
 }
@@ -150,8 +145,7 @@ name_admin (Session *session, const uint8_t *key, bool owner)
   MlsSlice group_id = mls_epoch_group_id (mls_group_epoch (session->group));
 
   if (chain.count == 0)
-    memcpy (
-        chain.root, identity_public_key (session->identity), IDENTITY_KEY_LEN);
+    memcpy (chain.root, self_key (session), IDENTITY_KEY_LEN);
   if (chain.count == DOOR_MAX_LINKS
       || !door_sign_link (session->identity, session->link.meeting,
           group_id.data, key, owner, &chain.links[chain.count]))
@@ -191,15 +185,14 @@ admin_chain (Session *session, const uint8_t *key, const Blob *chain)
     return;
   identity_fingerprint (parsed.root, root);
   if ((session->link.has_host_key
-          && memcmp (root, session->link.host_key, sizeof root) != 0)
+          && sodium_memcmp (root, session->link.host_key, sizeof root) != 0)
       || !door_chain_leads_to (
           &parsed, root, session->link.meeting, group_id.data, key)) {
     session->stats.bad_messages++;
     return;
   }
   keep_chain (session, key, chain->data, chain->len);
-  if (memcmp (key, identity_public_key (session->identity), IDENTITY_KEY_LEN)
-      == 0)
+  if (key_equal (key, self_key (session)))
     session->chain = parsed;
 }
 
@@ -219,15 +212,14 @@ void
 admin_epoch (Session *session, const Policy *before, bool own)
 {
   const Policy *policy = &session->policy;
-  const uint8_t *self = identity_public_key (session->identity);
+  const uint8_t *self = self_key (session);
   bool was = policy_is_admin (before, self), is = admin_is (session),
        owned = policy_is_owner (before, self),
-       changed =
-           before->n_admins != policy->n_admins
-           || memcmp (before->owner, policy->owner, IDENTITY_KEY_LEN) != 0
-           || memcmp (before->admins, policy->admins,
-                  policy->n_admins * IDENTITY_KEY_LEN)
-                  != 0;
+       changed = before->n_admins != policy->n_admins
+                 || !key_equal (before->owner, policy->owner)
+                 || memcmp (before->admins, policy->admins,
+                        policy->n_admins * IDENTITY_KEY_LEN)
+                        != 0;
 
   if (own && owned && !policy_is_owner (policy, self))
     name_admin (session, policy->owner, true);
@@ -262,9 +254,7 @@ session_remove (Session *session, const uint8_t *key)
   Message message = { .type = MESSAGE_REMOVED };
 
   if (!admin_is (session) || !member || policy_is_owner (&session->policy, key)
-      || memcmp (
-             key, identity_public_key (session->identity), IDENTITY_KEY_LEN)
-             == 0)
+      || key_equal (key, self_key (session)))
     return false;
   memcpy (message.removed, key, IDENTITY_KEY_LEN);
   if (!talk_say (session, &message))
@@ -386,12 +376,11 @@ static const Member *
 find_heir (const Session *session)
 {
   const Member *best = NULL;
-  const uint8_t *self = identity_public_key (session->identity);
+  const uint8_t *self = self_key (session);
 
   for (guint i = 0; i < session->members->len; i++) {
     const Member *member = g_ptr_array_index (session->members, i);
-    if (member->role != ROLE_PARTICIPANT
-        || memcmp (member->key, self, IDENTITY_KEY_LEN) == 0)
+    if (member->role != ROLE_PARTICIPANT || key_equal (member->key, self))
       continue;
     bool is_admin = policy_is_admin (&session->policy, member->key),
          best_is = best && policy_is_admin (&session->policy, best->key);

@@ -38,10 +38,10 @@ budget_clear (Budget *budget)
 
 /* Forgets buckets that are full again: they are as new. */
 static gboolean
-is_full (gpointer key, gpointer value, gpointer user)
+is_full (gpointer label, gpointer value, gpointer user)
 {
-  uint64_t depth = strncmp (key, "key ", 4) == 0 ? LIMIT_MEMBER_TOKENS
-                                                 : LIMIT_SOURCE_TOKENS;
+  uint64_t depth = strncmp (label, "key ", 4) == 0 ? LIMIT_MEMBER_TOKENS
+                                                   : LIMIT_SOURCE_TOKENS;
   fill (value, depth, UNIT, *(uint64_t *) user);
   return ((Bucket *) value)->level == depth * BUDGET_TOKEN;
 }

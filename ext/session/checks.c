@@ -100,8 +100,7 @@ typedef struct
 static bool
 is_key (MlsSlice slice, const uint8_t *key)
 {
-  return slice.len == IDENTITY_KEY_LEN
-         && memcmp (slice.data, key, IDENTITY_KEY_LEN) == 0;
+  return slice.len == IDENTITY_KEY_LEN && key_equal (slice.data, key);
 }
 
 static void
@@ -191,7 +190,7 @@ check_policy (const Judged *j, const MlsCommitInfo *info, Policy *next)
           COMMIT_CONSTANTS, policy_same_constants (j->policy, next)))
     return false;
   return SESSION_CHECK (COMMIT_OWNER,
-      memcmp (j->policy->owner, next->owner, IDENTITY_KEY_LEN) == 0
+      key_equal (j->policy->owner, next->owner)
           || (info->before
               && is_key (info->before->signature_key, j->policy->owner)));
 }

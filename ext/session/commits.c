@@ -37,7 +37,7 @@ commits_remove (Session *session, const Member *member, uint64_t due)
 {
   for (guint i = 0; i < session->removals->len; i++) {
     Removal *removal = g_ptr_array_index (session->removals, i);
-    if (memcmp (removal->key, member->key, IDENTITY_KEY_LEN) == 0) {
+    if (key_equal (removal->key, member->key)) {
       removal->due = MIN (removal->due, due);
       return removal;
     }
@@ -130,7 +130,7 @@ any_removal_due (const Session *session)
 static void
 plan_removals (Session *session, Plan *plan)
 {
-  const uint8_t *own = identity_public_key (session->identity);
+  const uint8_t *own = self_key (session);
 
   /* Who leaves at about the same time shares a commit. */
   bool all = any_removal_due (session);
@@ -138,7 +138,7 @@ plan_removals (Session *session, Plan *plan)
     const Removal *removal = g_ptr_array_index (session->removals, i);
     const Member *member = roster_find (session, removal->key);
     if (member && !policy_is_owner (&session->policy, member->key)
-        && memcmp (member->key, own, IDENTITY_KEY_LEN) != 0)
+        && !key_equal (member->key, own))
       plan_remove (plan, member->leaf);
   }
   if (plan->policy.recording != WHO_NOBODY)

@@ -8,9 +8,7 @@ static bool
 is_other_admin (const Session *session, const Member *member)
 {
   return policy_is_admin (&session->policy, member->key)
-         && memcmp (member->key, identity_public_key (session->identity),
-                IDENTITY_KEY_LEN)
-                != 0;
+         && !key_equal (member->key, self_key (session));
 }
 
 void

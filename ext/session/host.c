@@ -92,8 +92,7 @@ write_reply (Session *session, Guest *guest)
   WireMessage m = { .type = WIRE_REPLY, .peer = guest->peer };
   uint8_t chain[DOOR_MAX_CHAIN];
 
-  memcpy (reply.host_key, identity_public_key (session->identity),
-      IDENTITY_KEY_LEN);
+  memcpy (reply.host_key, self_key (session), IDENTITY_KEY_LEN);
   memcpy (reply.group_id, group_id.data, DOOR_GROUP_ID_LEN);
   randombytes_buf (reply.nonce, DOOR_NONCE_LEN);
   Writer w = writer_init (t->adb, sizeof t->adb);
@@ -247,10 +246,7 @@ check_key_package (Session *session, Guest *guest, const DoorProof *proof,
   if (!SESSION_CHECK (
           PROOF_NAME, name_is_normal (facts.name, strlen (facts.name))))
     return false;
-  if (!facts.key
-      || memcmp (facts.key, identity_public_key (session->identity),
-             IDENTITY_KEY_LEN)
-             == 0)
+  if (!facts.key || key_equal (facts.key, self_key (session)))
     return false;
   memcpy (guest->ref, ref, DOOR_REF_LEN);
   memcpy (guest->key, facts.key, IDENTITY_KEY_LEN);
@@ -396,7 +392,7 @@ supersede (Session *session, const Guest *guest)
     Guest *other = g_ptr_array_index (session->guests, i - 1);
     if (other != guest
         && (other->stage == GUEST_ASKED || other->stage == GUEST_ACCEPTED)
-        && memcmp (other->key, guest->key, IDENTITY_KEY_LEN) == 0)
+        && key_equal (other->key, guest->key))
       drop (session, other);
   }
 }

@@ -59,11 +59,14 @@ adopt_place (Session *session)
   hub->have_place = true;
   hub->peer = hub->fresh_peer;
   memcpy (hub->token, hub->fresh_token, LIMIT_TOKEN);
-  hub->attending = hub->is_owner = false;
+  hub->attending = hub->is_owner = hub->is_member = false;
   hub->stage = HUB_GUEST;
   /* The hub gave our SSRCs to the place that is gone. */
-  if (moved && session->group)
-    keys_drop_member (session, identity_public_key (session->identity));
+  for (guint i = session->tracks->len; i > 0 && moved && session->group; i--) {
+    const OpenTrack *track = g_ptr_array_index (session->tracks, i - 1);
+    if (key_equal (track->key, self_key (session)))
+      session_untrack (session, (uint32_t) track->track.number);
+  }
   host_drop_guests (session);
 }
 
@@ -93,8 +96,7 @@ may_open (const Session *session)
 {
   return session->owner
          && (!session->was_member
-             || policy_is_owner (
-                 &session->policy, identity_public_key (session->identity)));
+             || policy_is_owner (&session->policy, self_key (session)));
 }
 
 /* On a place that the hub knows nothing about: says what we are. */
@@ -132,11 +134,8 @@ hub_hello (Session *session, const WireMessage *m)
   }
   WireMessage back = { .type = WIRE_RETURN };
   memcpy (back.back.token, hub->token, LIMIT_TOKEN);
-  /* In no group we have read nothing, even if we were a member of this room before: the hub tells what the admin said. */
-  if (session->group) {
-    memcpy (back.back.room, hub->room, LIMIT_ROOM);
-    back.back.seq = hub->seq;
-  }
+  memcpy (back.back.room, hub->room, LIMIT_ROOM);
+  back.back.seq = hub->seq;
   out_text (session, &back);
   hub->stage = HUB_RETURNING;
 }
@@ -151,7 +150,7 @@ hub_returned (Session *session, const WireMessage *m)
     return;
   }
   hub->backoff = 0;
-  if (session->group && hub->have_room
+  if (hub->is_member && hub->have_room
       && memcmp (hub->room, m->opened.room, LIMIT_ROOM) == 0) {
     hub->stage = HUB_MEMBER;
     order_resend (session, false);
@@ -166,6 +165,13 @@ hub_returned (Session *session, const WireMessage *m)
   hub->stage = HUB_GUEST;
   if (session->group)
     arrive (session);
+}
+
+void
+hub_enter_room (Session *session)
+{
+  session->hub.stage = HUB_MEMBER;
+  session->hub.is_member = true;
 }
 
 void
@@ -187,7 +193,7 @@ hub_attend (Session *session)
 {
   Hub *hub = &session->hub;
   WireMessage m = { 0 };
-  const uint8_t *key = identity_public_key (session->identity);
+  const uint8_t *key = self_key (session);
   bool is_owner = session->group ? policy_is_owner (&session->policy, key)
                                  : session->owner;
 
@@ -212,7 +218,7 @@ hub_tell_admins (Session *session)
   WireMessage m = { .type = WIRE_ADMINS };
   uint8_t keys[LIMIT_ADMINS + 1][IDENTITY_KEY_LEN];
   const Policy *policy = &session->policy;
-  const uint8_t *own = identity_public_key (session->identity);
+  const uint8_t *own = self_key (session);
 
   if (!session->group || !session->hub.is_owner)
     return;
@@ -273,8 +279,7 @@ hub_open_group (Session *session)
 
   knock_clear (session);
   g_strlcpy (policy.meeting, session->link.meeting, sizeof policy.meeting);
-  memcpy (
-      policy.owner, identity_public_key (session->identity), IDENTITY_KEY_LEN);
+  memcpy (policy.owner, self_key (session), IDENTITY_KEY_LEN);
   policy.opened = MAX (session->wall, session->record_opened + 1);
   randombytes_buf (group_id, sizeof group_id);
   MlsResult result = MLS_NO_MEMORY;
@@ -288,8 +293,7 @@ hub_open_group (Session *session)
   }
   session->record_opened = policy.opened;
   session->have_host = session->host_verified = true;
-  identity_fingerprint (
-      identity_public_key (session->identity), session->host);
+  identity_fingerprint (self_key (session), session->host);
   order_take_group (session, group, &policy);
   hub_tell_admins (session);
   announce_reopened (session);
@@ -313,7 +317,7 @@ hub_opened (Session *session, const WireMessage *m)
   hub->is_owner = opened;
   hub->attaching = false;
   hub->knocks = hub->credits = 0;
-  hub->stage = HUB_MEMBER;
+  hub_enter_room (session);
   bool same_room =
       hub->have_room && memcmp (hub->room, m->opened.room, LIMIT_ROOM) == 0;
   if (!session->group) {
@@ -392,19 +396,21 @@ hub_attached (Session *session, const WireMessage *m)
   }
   hub->attaching = false;
   hub->backoff = 0;
-  hub->stage = HUB_MEMBER;
+  hub_enter_room (session);
   if (!same_room)
     hub_new_room (session, m->admitted.room, m->admitted.seq);
   else
     hub->seq = MIN (hub->seq, m->admitted.seq);
   order_resend (session, !same_room);
   talk_announce (session);
+  if (admin_is (session))
+    hub->attend_at = session->mono + ATTEND_RETRY_MS;
 }
 
 void
 hub_reopened (Session *session, const WireMessage *m)
 {
-  const uint8_t *own = identity_public_key (session->identity);
+  const uint8_t *own = self_key (session);
 
   if (!session->was_member || policy_is_owner (&session->policy, own)) {
     session->stats.unexpected++;
@@ -435,15 +441,28 @@ refused_as_admin (Session *session, WireCode code)
 
   hub->asking = ASKING_NOTHING;
   hub->attend_tries++;
+  if (!session->group && session->knock.stage != KNOCK_NONE)
+    return; /* we have left the group meanwhile, and knock */
   if (!session->group && hub->attend_tries >= OPEN_TRIES) {
     session_finish (session, SESSION_DENIED, code, 0);
     return;
   }
+  /* The hub knows us as nobody, as after it lost its memory and somebody else opened: then we are a member like others. */
+  if (session->group && hub->stage == HUB_GUEST && !hub->attaching
+      && hub->attend_tries >= OPEN_TRIES) {
+    hub->attend_tries = 0;
+    begin_attach (session);
+    return;
+  }
   /* The other way at once, then after a while: the owner may not have named us yet. */
-  hub->attend_at =
-      session->mono + (hub->attend_tries % 2 == 1 ? 0 : ATTEND_RETRY_MS);
-  if (hub->attend_at <= session->mono)
+  if (hub->attend_tries % 2 == 1) {
     hub_attend (session);
+    return;
+  }
+  hub->attend_at =
+      session->mono
+      + MIN ((uint64_t) ATTEND_RETRY_MS << MIN (hub->attend_tries / 2, 6),
+          LIMIT_CONNECT_MAX_MS);
 }
 
 /* The hub says that nobody is there, or that a person is being asked. */
@@ -503,6 +522,7 @@ hub_error (Session *session, const WireMessage *m)
       break;
     case WIRE_CODE_NOT_MEMBER:
       if (hub->stage == HUB_MEMBER && session->group) {
+        hub->is_member = false;
         hub->stage = HUB_GUEST;
         arrive (session);
       }
@@ -536,7 +556,7 @@ hub_error (Session *session, const WireMessage *m)
 /* ---- Time ---- */
 
 void
-hub_pass_time (Session *session)
+hub_tick (Session *session)
 {
   Hub *hub = &session->hub;
 
@@ -564,7 +584,7 @@ hub_pass_time (Session *session)
 }
 
 uint64_t
-hub_due (const Session *session)
+hub_deadline (const Session *session)
 {
   const Hub *hub = &session->hub;
   uint64_t deadline = hub->stage == HUB_AWAY ? hub->connect_at : UINT64_MAX;

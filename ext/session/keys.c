@@ -6,9 +6,7 @@
 static bool
 is_own (const Session *session, const OpenTrack *track)
 {
-  return memcmp (track->key, identity_public_key (session->identity),
-             IDENTITY_KEY_LEN)
-         == 0;
+  return key_equal (track->key, self_key (session));
 }
 
 static OpenEpoch *
@@ -114,8 +112,7 @@ keys_find_track (const Session *session, const uint8_t *key, uint32_t number)
 {
   for (guint i = 0; i < session->tracks->len; i++) {
     OpenTrack *track = g_ptr_array_index (session->tracks, i);
-    if (track->track.number == number
-        && memcmp (track->key, key, IDENTITY_KEY_LEN) == 0)
+    if (track->track.number == number && key_equal (track->key, key))
       return track;
   }
   return NULL;
@@ -134,7 +131,7 @@ may_add (const Session *session, const Member *member, const Track *track)
   size_t open = 0;
   for (guint i = 0; i < session->tracks->len; i++) {
     const OpenTrack *other = g_ptr_array_index (session->tracks, i);
-    bool same = memcmp (other->key, member->key, IDENTITY_KEY_LEN) == 0;
+    bool same = key_equal (other->key, member->key);
     open += same;
     if (!SESSION_CHECK (
             TRACK_SSRC, same
@@ -188,7 +185,7 @@ drop_track (Session *session, OpenTrack *track)
     close_key (session, track, track->keys->len - 1);
   const Member *member =
       track->leaf < LIMIT_MEMBERS ? session->by_leaf[track->leaf] : NULL;
-  if (member && memcmp (member->key, track->key, IDENTITY_KEY_LEN) == 0) {
+  if (member && key_equal (member->key, track->key)) {
     out_member_event (session, SESSION_EVENT_TRACK_ENDED, member);
     SessionEvent *event = g_queue_peek_tail (&session->events);
     event->track = (uint32_t) track->track.number;
@@ -213,7 +210,7 @@ keys_drop_member (Session *session, const uint8_t *key)
 {
   for (guint i = session->tracks->len; i > 0; i--) {
     OpenTrack *track = g_ptr_array_index (session->tracks, i - 1);
-    if (memcmp (track->key, key, IDENTITY_KEY_LEN) == 0)
+    if (key_equal (track->key, key))
       drop_track (session, track);
   }
 }

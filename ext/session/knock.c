@@ -145,8 +145,7 @@ knock_send (Session *session)
   memcpy (m.knock.ya, t->ya, CPACE_SHARE_LEN);
   m.knock.ada = (Blob){ t->ada, t->ada_len };
   if (session->was_member && door_sign_knock (session->identity, t, sig)) {
-    m.knock.key = (Blob){ (uint8_t *) identity_public_key (session->identity),
-      IDENTITY_KEY_LEN };
+    m.knock.key = (Blob){ (uint8_t *) self_key (session), IDENTITY_KEY_LEN };
     m.knock.sig = (Blob){ sig, sizeof sig };
   }
   out_text (session, &m);
@@ -177,7 +176,7 @@ check_reply (Session *session, const WireMessage *m)
   Knock *knock = &session->knock;
   DoorTranscript *t = &knock->transcript;
   DoorReply *reply = &knock->reply;
-  const uint8_t *own = identity_public_key (session->identity);
+  const uint8_t *own = self_key (session);
 
   if (!door_parse_reply (
           reader_init (m->reply.adb.data, m->reply.adb.len), reply))
@@ -185,8 +184,7 @@ check_reply (Session *session, const WireMessage *m)
   if (!SESSION_CHECK (
           REPLY_SUITE, door_find_offer (&knock->offers, reply->suite) != NULL))
     return false;
-  if (!SESSION_CHECK (
-          REPLY_OWN_KEY, memcmp (reply->host_key, own, IDENTITY_KEY_LEN) != 0))
+  if (!SESSION_CHECK (REPLY_OWN_KEY, !key_equal (reply->host_key, own)))
     return false;
   if (!SESSION_CHECK (REPLY_SIGNATURE,
           door_verify_reply (reply->host_key, t, m->reply.sig)))
@@ -195,11 +193,13 @@ check_reply (Session *session, const WireMessage *m)
   /* With the password alone, whoever knows it may be the host: host-verified says so. */
   if (!SESSION_CHECK (REPLY_CHAIN, knock->verified || !session->pinned))
     return false;
+  /* Only into that group; but the owner itself may have opened a newer one since, and signs its name here. */
   return SESSION_CHECK (
       REPLY_GROUP, !session->reopening
                        || memcmp (reply->group_id, session->reopened_group,
                               DOOR_GROUP_ID_LEN)
-                              == 0);
+                              == 0
+                       || policy_is_owner (&session->policy, reply->host_key));
 }
 
 static bool
@@ -314,7 +314,7 @@ join (Session *session)
   session->have_host = true;
   session->host_verified = knock->verified;
   session->hub.seq = session->hub.acked = knock->seq;
-  session->hub.stage = HUB_MEMBER;
+  hub_enter_room (session);
   knock_clear (session);
   session->knock.proofs = 0;
   session->reopening = false;

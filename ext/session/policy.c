@@ -43,11 +43,9 @@ admins_are_in_order (const Policy *policy)
   if (policy->n_admins > LIMIT_ADMINS)
     return false;
   for (size_t i = 0; i < policy->n_admins; i++) {
-    if (memcmp (policy->admins[i], policy->owner, IDENTITY_KEY_LEN) == 0)
+    if (key_equal (policy->admins[i], policy->owner))
       return false;
-    if (i > 0
-        && memcmp (policy->admins[i - 1], policy->admins[i], IDENTITY_KEY_LEN)
-               >= 0)
+    if (i > 0 && key_order (policy->admins[i - 1], policy->admins[i]) >= 0)
       return false;
   }
   return true;
@@ -162,7 +160,7 @@ policy_parse (Reader in, Policy *out)
 bool
 policy_is_owner (const Policy *policy, const uint8_t *key)
 {
-  return memcmp (policy->owner, key, IDENTITY_KEY_LEN) == 0;
+  return key_equal (policy->owner, key);
 }
 
 /* Where `key` is, or would be. */
@@ -170,11 +168,9 @@ static size_t
 find_admin (const Policy *policy, const uint8_t *key, bool *there)
 {
   size_t i = 0;
-  while (i < policy->n_admins
-         && memcmp (policy->admins[i], key, IDENTITY_KEY_LEN) < 0)
+  while (i < policy->n_admins && key_order (policy->admins[i], key) < 0)
     i++;
-  *there = i < policy->n_admins
-           && memcmp (policy->admins[i], key, IDENTITY_KEY_LEN) == 0;
+  *there = i < policy->n_admins && key_equal (policy->admins[i], key);
   return i;
 }
 
@@ -217,8 +213,7 @@ policy_drop_admin (Policy *policy, const uint8_t *key)
 bool
 policy_equal (const Policy *a, const Policy *b)
 {
-  return policy_same_constants (a, b)
-         && memcmp (a->owner, b->owner, IDENTITY_KEY_LEN) == 0
+  return policy_same_constants (a, b) && key_equal (a->owner, b->owner)
          && a->n_admins == b->n_admins
          && memcmp (a->admins, b->admins, a->n_admins * IDENTITY_KEY_LEN) == 0
          && a->admission == b->admission && a->locked == b->locked

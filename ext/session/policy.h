@@ -17,6 +17,8 @@
 
 #include "limits.h"
 
+#include <string.h>
+
 #define POLICY_EXTENSION 0xf0c1 /* in the GroupContext */
 #define ROLE_EXTENSION 0xf0c2   /* in each leaf */
 #define POLICY_VERSION 1
@@ -102,6 +104,19 @@ bool policy_is_owner (const Policy *policy, const uint8_t *key);
 /* In their place among the others. False when there is no room, or it is there, or the owner. */
 bool policy_add_admin (Policy *policy, const uint8_t *key);
 bool policy_drop_admin (Policy *policy, const uint8_t *key);
+
+/* Identity keys are public: what compares them may stop at the first difference. */
+static inline int
+key_order (const uint8_t *a, const uint8_t *b)
+{
+  return memcmp (a, b, IDENTITY_KEY_LEN);
+}
+
+static inline bool
+key_equal (const uint8_t *a, const uint8_t *b)
+{
+  return key_order (a, b) == 0;
+}
 
 /* True when all fields are equal. */
 bool policy_equal (const Policy *a, const Policy *b);

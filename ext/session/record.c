@@ -131,8 +131,7 @@ record_update (Session *session)
   uint8_t info[MAX_INFO], key[KEY];
 
   if (!session->group
-      || !policy_is_owner (
-          &session->policy, identity_public_key (session->identity)))
+      || !policy_is_owner (&session->policy, self_key (session)))
     return;
   Blob content = write_content (session);
   if (session->record_content.len == content.len

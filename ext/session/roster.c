@@ -13,8 +13,7 @@ roster_find (const Session *session, const uint8_t *key)
       || leaf >= LIMIT_MEMBERS)
     return NULL;
   Member *member = session->by_leaf[leaf];
-  return member && memcmp (member->key, key, IDENTITY_KEY_LEN) == 0 ? member
-                                                                    : NULL;
+  return member && key_equal (member->key, key) ? member : NULL;
 }
 
 Member *
@@ -31,9 +30,7 @@ roster_by_peer (const Session *session, uint64_t peer)
 static bool
 is_self (const Session *session, const uint8_t *key)
 {
-  return memcmp (
-             key, identity_public_key (session->identity), IDENTITY_KEY_LEN)
-         == 0;
+  return key_equal (key, self_key (session));
 }
 
 /* What known identities are kept under: names may hold spaces and any script. */
@@ -72,8 +69,8 @@ describe (const Session *session, const uint8_t *key, const char *name,
   out->verdict = look_up (session, name, key);
   for (guint i = 0; i < session->members->len; i++) {
     const Member *other = g_ptr_array_index (session->members, i);
-    if (strcmp (other->name, name) == 0
-        && memcmp (other->key, key, IDENTITY_KEY_LEN) != 0)
+    bool same_name = strcmp (other->name, name) == 0;
+    if (same_name && !key_equal (other->key, key))
       out->double_name = true;
   }
 }

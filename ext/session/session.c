@@ -86,7 +86,7 @@ check_config (const SessionConfig *config, const Link *link)
   if (!config->owner)
     return role_name (config->role) ? SESSION_OK : SESSION_BAD_POLICY;
   if (link->has_host_key
-      && memcmp (link->host_key, fingerprint, sizeof fingerprint) != 0)
+      && sodium_memcmp (link->host_key, fingerprint, sizeof fingerprint) != 0)
     return SESSION_NOT_HOST_KEY;
   /* "A host without `password` must choose waiting-room or open in so many words." */
   if (!config->password
@@ -108,8 +108,7 @@ find_pin (Session *session)
     memcpy (session->pin, session->link.host_key, sizeof session->pin);
   } else if (session->owner) {
     session->pinned = true;
-    identity_fingerprint (
-        identity_public_key (session->identity), session->pin);
+    identity_fingerprint (self_key (session), session->pin);
   } else if (session->known && link_known_name (&session->link, name)) {
     session->pinned = known_check (session->known, name, nobody, session->pin)
                       == KNOWN_CHANGED;

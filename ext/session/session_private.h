@@ -269,6 +269,7 @@ typedef struct
       gap_since; /* frames left out: when to ask for them again, since when; 0 for none */
 
   HubAsking asking;
+  bool is_member; /* this place is a member's, for the hub */
   bool attending,
       is_owner; /* this place attends the door; it owns the meeting at the hub */
   uint64_t attend_at; /* ask again; UINT64_MAX for never */
@@ -372,6 +373,12 @@ struct Session
   Blob record_content;         /* what was last given out, unsealed */
 };
 
+static inline const uint8_t *
+self_key (const Session *session)
+{
+  return identity_public_key (session->identity);
+}
+
 /* ---- outputs.c ---- */
 
 void out_connect (Session *session);
@@ -413,6 +420,7 @@ void hub_credits (Session *session);
 void hub_attach_request (Session *session,
     const WireMessage *m); /* an admin: a member asks to be attached */
 bool hub_is_member (const Session *session);
+void hub_enter_room (Session *session); /* this place is a member's */
 void hub_new_room (Session *session, const uint8_t *room, uint64_t seq);
 void hub_open_group (Session *session); /* an owner's new group */
 

@@ -68,8 +68,7 @@ talk_say (Session *session, Message *message)
 static void
 came_back (Session *session, OwnMessage *own)
 {
-  const Member *self =
-      roster_find (session, identity_public_key (session->identity));
+  const Member *self = roster_find (session, self_key (session));
   MessageType type = own->message.type;
 
   if (type == MESSAGE_BYE) {
@@ -146,7 +145,7 @@ talk_clear (Session *session)
 void
 talk_announce (Session *session)
 {
-  const uint8_t *self = identity_public_key (session->identity);
+  const uint8_t *self = self_key (session);
   Message present = { .type = MESSAGE_PRESENT, .peer = session->hub.peer };
   Member *member = roster_find (session, self);
 
@@ -216,10 +215,10 @@ tell_message (Session *session, const Member *member, Message *message)
 static void
 take_recording (Session *session, Member *member, Message *message)
 {
-  const uint8_t *self = identity_public_key (session->identity);
+  const uint8_t *self = self_key (session);
 
   if (message->recording.state == RECORDING_CONSENT) {
-    if (memcmp (message->recording.key.data, self, IDENTITY_KEY_LEN) == 0)
+    if (key_equal (message->recording.key.data, self))
       member->consented = message->recording.allow;
   } else if (!may_record (session, member)) {
     session->stats.bad_messages++;
@@ -267,8 +266,7 @@ take_removed (Session *session, const uint8_t *key)
 {
   if (policy_is_owner (&session->policy, key))
     return;
-  if (memcmp (key, identity_public_key (session->identity), IDENTITY_KEY_LEN)
-      == 0)
+  if (key_equal (key, self_key (session)))
     session->removed_by_person = true;
   admin_remember_removed (session, key);
   admin_hold (session, true);
@@ -281,7 +279,7 @@ talk_content (
 {
   bool is_admin = policy_is_admin (&session->policy, member->key),
        is_owner = policy_is_owner (&session->policy, member->key);
-  const uint8_t *self = identity_public_key (session->identity);
+  const uint8_t *self = self_key (session);
   bool for_admins = message->type == MESSAGE_REMOVED
                     || message->type == MESSAGE_ADMISSION
                     || message->type == MESSAGE_HEARTBEAT
@@ -304,7 +302,7 @@ talk_content (
       keys_drop_track (session, member->key, (uint32_t) message->untrack);
       break;
     case MESSAGE_MUTE_REQUEST:
-      if (memcmp (message->mute.key, self, IDENTITY_KEY_LEN) == 0)
+      if (key_equal (message->mute.key, self))
         tell_message (session, member, message);
       break;
     case MESSAGE_HAND:
@@ -371,8 +369,7 @@ Blob
 talk_snapshot (Session *session)
 {
   GByteArray *out = g_byte_array_new ();
-  const Member *self =
-      roster_find (session, identity_public_key (session->identity));
+  const Member *self = roster_find (session, self_key (session));
 
   for (guint i = 0; i < session->removed->len && self; i++) {
     Message message = { .type = MESSAGE_REMOVED };
@@ -433,9 +430,7 @@ talk_read_snapshot (Session *session, const Blob *tracks)
   while (session->group && snapshot_next (&in, &key, &message)) {
     Member *member = roster_find (session, key);
     if (member && may_be_repeated (message.type)
-        && memcmp (
-               key, identity_public_key (session->identity), IDENTITY_KEY_LEN)
-               != 0)
+        && !key_equal (key, self_key (session)))
       talk_content (session, member, &message, true);
     message_clear (&message);
   }
@@ -475,12 +470,12 @@ session_mute_request (
 static bool
 all_consented (const Session *session)
 {
-  const uint8_t *self = identity_public_key (session->identity);
+  const uint8_t *self = self_key (session);
 
   for (guint i = 0; i < session->members->len; i++) {
     const Member *member = g_ptr_array_index (session->members, i);
     if (member->role == ROLE_PARTICIPANT && !member->consented
-        && memcmp (member->key, self, IDENTITY_KEY_LEN) != 0)
+        && !key_equal (member->key, self))
       return false;
   }
   return true;
@@ -490,9 +485,8 @@ bool
 session_recording (Session *session, RecordingState state)
 {
   Message message = { .type = MESSAGE_RECORDING };
-  const Member *self = session->group ? roster_find (
-                           session, identity_public_key (session->identity))
-                                      : NULL;
+  const Member *self =
+      session->group ? roster_find (session, self_key (session)) : NULL;
 
   if (!self || state < RECORDING_ASK || state > RECORDING_OFF
       || !may_record (session, self)
@@ -522,8 +516,7 @@ bool
 session_track (Session *session, const Track *track)
 {
   Message message = { .type = MESSAGE_TRACK, .track = *track };
-  Member *self =
-      roster_find (session, identity_public_key (session->identity));
+  Member *self = roster_find (session, self_key (session));
 
   if (!self || track->number < session->next_track
       || self->role != ROLE_PARTICIPANT
@@ -544,7 +537,7 @@ bool
 session_untrack (Session *session, uint32_t number)
 {
   Message message = { .type = MESSAGE_UNTRACK, .untrack = number };
-  const uint8_t *self = identity_public_key (session->identity);
+  const uint8_t *self = self_key (session);
 
   if (!session->group || !keys_find_track (session, self, number))
     return false;

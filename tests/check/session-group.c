@@ -350,9 +350,31 @@ GST_START_TEST (reopened_is_obeyed_only_from_the_owner_and_only_later)
       w->clients[0].identity, meeting_name, opened + 1, group, m.reopened.sig);
   hub_send (w, place, &m);
   fail_unless_state (w, 1, SESSION_REJOINING);
-  /* Only into that group: the one that is there is not it. */
+  /* The owner itself offers another one: that is where it is. */
   world_run (w, 30000);
-  fail_unless_state (w, 1, SESSION_REJOINING);
+  check_members (w, 0, 1);
+  world_free (w);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_co_host_can_not_lead_into_another_group_than_reopened_names)
+{
+  World *w = meeting (2);
+  guint8 group[DOOR_GROUP_ID_LEN] = { 1 };
+  guint64 opened = session_policy (of (w, 1))->opened + 1;
+  WireMessage m = { .type = WIRE_REOPENED };
+  session_promote (of (w, 0), client_key (w, 1));
+  world_run (w, 2000);
+  w->clients[0].offline = TRUE;
+  client_cut (w, 0);
+  memcpy (m.reopened.group_id, group, sizeof group);
+  m.reopened.opened = opened;
+  wire_sign_reopened (
+      w->clients[0].identity, "standup", opened, group, m.reopened.sig);
+  hub_send (w, client_place (w, 2), &m);
+  world_run (w, 20000);
+  fail_unless_state (w, 2, SESSION_REJOINING);
+  fail_unless (session_stats (of (w, 1)).replies > 0);
   world_free (w);
 }
 GST_END_TEST;
@@ -785,6 +807,8 @@ session_group_suite (void)
   tcase_add_test (tc, a_crashed_owner_comes_back_to_its_group_by_a_co_host);
   tcase_add_test (tc, a_crashed_sole_owner_reopens_and_members_follow);
   tcase_add_test (tc, reopened_is_obeyed_only_from_the_owner_and_only_later);
+  tcase_add_test (
+      tc, a_co_host_can_not_lead_into_another_group_than_reopened_names);
   tcase_add_test (
       tc, after_a_hub_restart_all_are_there_again_without_a_commit);
   tcase_add_test (

@@ -75,6 +75,7 @@ struct World
   /* What a lying hub does. */
   gboolean (*drop) (World *world, int from, const HubFrame *frame);
   gboolean (*withhold) (World *world, int to, const HubFrame *frame);
+  void (*tamper) (World *world, WireMessage *message);
   guint64 knocks_routed;
 };
 
@@ -137,6 +138,15 @@ hub_send (World *w, HubPlace *place, const WireMessage *m)
   char *text = wire_write (m, WIRE_FROM_HUB, &len);
   fail_unless (
       text != NULL, "the hub can't write %s", wire_type_name (m->type));
+  if (w->tamper) {
+    WireMessage copy;
+    fail_unless_equals_int (
+        wire_read (text, len, WIRE_FROM_HUB, &copy), JSON_OK);
+    w->tamper (w, &copy);
+    g_free (text);
+    text = wire_write (&copy, WIRE_FROM_HUB, &len);
+    wire_clear (&copy, WIRE_FROM_HUB);
+  }
   if (place->client >= 0) {
     session_frame (w->clients[place->client].session, false, text, len);
     g_free (text);

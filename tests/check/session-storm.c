@@ -214,8 +214,16 @@ agrees (Storm *s, GString *why)
   for (int i = 0; i < PEOPLE; i++) {
     Session *session = w->clients[s->client[i]].session;
     SessionState state = session_state (session);
-    g_string_append_printf (why, " [%d: state %d epoch %d hub %d]", i, state,
-        (int) session_epoch (session), w->clients[s->client[i]].connected);
+    const guint8 *group = session_group_id (session);
+    SessionStats stats = session_stats (session);
+    g_string_append_printf (why,
+        " [%d: client %d state %d epoch %d group %02x members %d stale %d "
+        "unreadable %d void %d merged %d malformed %d rejoins %d]",
+        i, s->client[i], state, (int) session_epoch (session),
+        group ? group[0] : 0, (int) session_members (session),
+        session_is_stale (session), (int) stats.unreadable,
+        (int) stats.commits_void, (int) stats.commits_merged,
+        (int) stats.malformed, (int) stats.rejoins);
     if (state == SESSION_DENIED)
       continue; /* locked out */
     if (state != SESSION_MEMBER || session_state (host) != SESSION_MEMBER
