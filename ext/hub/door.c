@@ -179,10 +179,8 @@ pass_or_keep (Place *place, GBytes *frame)
 
   if (place->connection)
     send_frame (hub, place->connection->id, false, frame);
-  else {
-    let_go (hub, &place->said);
+  else
     hold (hub, &place->said, frame);
-  }
 }
 
 static void

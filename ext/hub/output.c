@@ -142,6 +142,8 @@ bool
 hold (Hub *hub, GBytes **held, GBytes *frame)
 {
   size_t size = g_bytes_get_size (frame);
+
+  let_go (hub, held);
   if (size > HUB_HELD_TOTAL - hub->usage.held_bytes) {
     hub->stats.held_crowded++;
     return false;

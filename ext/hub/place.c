@@ -373,18 +373,18 @@ place_take_over (Place *place, Place *old)
   place_end (old, 0, false);
 }
 
-/* The connection of `fresh`, which ends, is `old`'s from now on. */
+/* The connection of `fresh`, which ends, is `old`'s from now on. An admin's gets nothing but `returned` first: so the end,
+ * at which knocks are passed on, comes while it has none. */
 static void
 move_connection (Place *fresh, Place *old)
 {
-  Hub *hub = old->room->hub;
   Connection *connection = fresh->connection;
 
-  start (hub, &old->away, TIMER_NONE);
   fresh->connection = NULL;
+  place_end (fresh, 0, false);
+  start (old->room->hub, &old->away, TIMER_NONE);
   old->connection = connection;
   connection->place = old;
-  place_end (fresh, 0, false);
 }
 
 static void

@@ -253,7 +253,7 @@ void push_disconnect (Hub *hub, uint64_t connection);
 void push_event (Hub *hub, HubEventType type, const Place *place);
 void push_audit (const Place *place, HubAudit audit, WireCode code);
 void push_room_audit (const Room *room, HubAudit audit);
-/* False, and `*held` stays NULL, when the hub holds too much. */
+/* In the place of what is held there. False, and `*held` is NULL, when the hub holds too much. */
 bool hold (Hub *hub, GBytes **held, GBytes *frame);
 void let_go (Hub *hub, GBytes **held);
 

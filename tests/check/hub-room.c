@@ -631,6 +631,18 @@ GST_START_TEST (
 }
 GST_END_TEST;
 
+GST_START_TEST (returned_is_the_first_that_an_admin_gets_on_its_new_connection)
+{
+  Client *host = open_meeting (rig, owner, 16), *member = arrive (rig);
+  SAY (member, .type = WIRE_ATTACH, .attach = { .message = FILL (9) });
+  expect (host, WIRE_ATTACH);
+  come_back (rig, host, 0); /* the attach may have been lost on the way */
+  expect_returned (host);
+  expect (host, WIRE_ATTACH);
+  expect_nothing (host);
+}
+GST_END_TEST;
+
 GST_START_TEST (a_knock_lost_with_the_admins_connection_costs_no_credit)
 {
   Client *host = open_meeting (rig, owner, 1), *joiner = arrive (rig);
@@ -1264,6 +1276,8 @@ hub_room_suite (void)
       places, an_admin_at_the_door_itself_serves_nobody_until_it_is_in);
   tcase_add_test (places,
       an_owner_at_the_door_is_told_waiting_only_when_nobody_can_let_it_in);
+  tcase_add_test (places,
+      returned_is_the_first_that_an_admin_gets_on_its_new_connection);
   tcase_add_test (
       places, a_knock_lost_with_the_admins_connection_costs_no_credit);
   tcase_add_test (places, a_member_that_knocked_and_went_is_gone);
