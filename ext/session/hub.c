@@ -556,7 +556,7 @@ hub_error (Session *session, const WireMessage *m)
 /* ---- Time ---- */
 
 void
-hub_tick (Session *session)
+hub_pass_time (Session *session)
 {
   Hub *hub = &session->hub;
 
@@ -584,7 +584,7 @@ hub_tick (Session *session)
 }
 
 uint64_t
-hub_deadline (const Session *session)
+hub_due (const Session *session)
 {
   const Hub *hub = &session->hub;
   uint64_t deadline = hub->stage == HUB_AWAY ? hub->connect_at : UINT64_MAX;
