@@ -55,8 +55,7 @@
   X (WELCOME_GROUP, "3", "group_id and suite are ADb's")                                           \
   X (WELCOME_TREE, "4",                                                                            \
       "every leaf obeys the rules for leaves, no key twice")                                       \
-  X (WELCOME_POLICY, "4",                                                                          \
-      "the extensions are exactly the two, and the policy is sound")                               \
+  X (WELCOME_POLICY, "4", "there are no more leaves than the policy allows")                       \
   X (WELCOME_MEETING, "3", "the policy is this meeting's")                                         \
   X (WELCOME_HOST_IS_ADMIN, "3", "owner or admins hold the host")                                  \
   X (WELCOME_OWN_LEAF, "3", "our leaf is the one that we sent")                                    \

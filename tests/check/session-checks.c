@@ -510,6 +510,47 @@ GST_START_TEST (no_recorder_where_recording_is_nobodys)
 }
 GST_END_TEST;
 
+/* A path whose ciphertexts are for another key than the member's: signed by an admin all the same, who has a name. */
+GST_START_TEST (who_sends_a_path_that_can_not_be_followed_is_known)
+{
+  Meeting *m = meeting_new (NULL);
+  MlsTree *tree = m->p[ADMIN].group->epoch->tree;
+  MlsLeafNode fields = mls_tree_leaf (tree, 2)->node;
+  guint8 other[MLS_KEY_LEN], secret[MLS_KEY_LEN];
+  MlsBuffer bytes = { 0 };
+  MlsStaged *own;
+  MlsEvent event;
+
+  crypto_box_keypair (other, secret);
+  fields.encryption_key = mls_slice (other, sizeof other);
+  mls_leaf_node_put (&bytes, &fields);
+  mls_tree_set_leaf (tree, 2, mls_leaf_new (mls_buffer_slice (&bytes)));
+  MlsCommitRequest request = { .path = true };
+  fail_unless_equals_int (
+      mls_group_commit (m->p[ADMIN].group, &request, &own), MLS_OK);
+  fail_if (mls_group_process (
+               m->p[MEMBER].group, mls_staged_message (own), 0, &event)
+           == MLS_OK);
+  fail_unless (event.authentic);
+  fail_unless_equals_int (event.sender.index, 1);
+  mls_event_clear (&event);
+
+  /* What nobody signed names nobody. */
+  MlsSlice message = mls_staged_message (own);
+  guint8 *changed = g_memdup2 (message.data, message.len);
+  changed[message.len - 1] ^= 1;
+  fail_if (mls_group_process (
+               m->p[MEMBER].group, mls_slice (changed, message.len), 0, &event)
+           == MLS_OK);
+  fail_if (event.authentic);
+  mls_event_clear (&event);
+  g_free (changed);
+  mls_staged_free (own);
+  mls_buffer_free (&bytes);
+  meeting_free (m);
+}
+GST_END_TEST;
+
 GST_START_TEST (every_check_has_a_name_a_section_and_a_meaning)
 {
   for (int i = 0; i < SESSION_N_CHECKS; i++) {
@@ -546,6 +587,7 @@ session_checks_suite (void)
   tcase_add_test (tc, a_full_group_grows_no_more);
   tcase_add_test (tc, an_admin_stays);
   tcase_add_test (tc, no_recorder_where_recording_is_nobodys);
+  tcase_add_test (tc, who_sends_a_path_that_can_not_be_followed_is_known);
   tcase_add_test (tc, every_check_has_a_name_a_section_and_a_meaning);
   return s;
 }
