@@ -12,7 +12,7 @@ key_hash (gconstpointer key)
 }
 
 static gboolean
-key_equal (gconstpointer a, gconstpointer b)
+same_key (gconstpointer a, gconstpointer b)
 {
   return memcmp (a, b, 32) == 0;
 }
@@ -27,7 +27,7 @@ number_equal (gconstpointer a, gconstpointer b)
 GHashTable *
 truth_forbidden_new (void)
 {
-  return g_hash_table_new_full (key_hash, key_equal, g_free, NULL);
+  return g_hash_table_new_full (key_hash, same_key, g_free, NULL);
 }
 
 static void
@@ -43,12 +43,12 @@ truth_new (World *world)
   struct Truth *truth = g_new0 (struct Truth, 1);
 
   truth->epochs = g_hash_table_new_full (
-      key_hash, key_equal, NULL, (GDestroyNotify) epoch_free);
+      key_hash, same_key, NULL, (GDestroyNotify) epoch_free);
   truth->numbers = g_hash_table_new (key_hash, number_equal);
   truth->intents = g_array_new (FALSE, FALSE, sizeof (Intent));
-  truth->admitted = g_hash_table_new_full (key_hash, key_equal, g_free, NULL);
-  truth->removed = g_hash_table_new_full (key_hash, key_equal, g_free, NULL);
-  truth->members = g_hash_table_new_full (key_hash, key_equal, g_free, NULL);
+  truth->admitted = g_hash_table_new_full (key_hash, same_key, g_free, NULL);
+  truth->removed = g_hash_table_new_full (key_hash, same_key, g_free, NULL);
+  truth->members = g_hash_table_new_full (key_hash, same_key, g_free, NULL);
   return truth;
 }
 
