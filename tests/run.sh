@@ -2,7 +2,8 @@
 # Every test of the project by one command, from any folder:
 #
 #   tests/run.sh            installs what is missing (Debian: apt), builds, and runs all suites plain, under the leaks
-#                           tracer, under ASan and UBSan, under TSan (protocol code) and a selection under valgrind
+#                           tracer, under ASan and UBSan, under TSan (protocol code; elements that several threads use) and a
+#                           selection under valgrind
 #   tests/run.sh --quick    one build without sanitizers, all suites once
 #
 # Its last line counts test cases over all of these runs: "N passed, N failed" and, if there were any, ", N skipped".
@@ -15,7 +16,7 @@ quick=
 case ${1-} in
   '') ;;
   --quick) quick=yes ;;
-  *) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 2 ;;
+  *) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
 
 exec < /dev/null
@@ -158,7 +159,7 @@ if [ -z "$tsan" ]; then
   skip 'TSan: the compiler has none that works on this kernel'
 elif configure tsan -Db_sanitize=thread -Db_lundef=false; then
   meson () { command $tsan meson "$@"; }
-  suites tsan default pure fuzz
+  suites tsan default pure fuzz threads
   unset -f meson
 fi
 

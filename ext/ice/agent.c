@@ -10,7 +10,8 @@
 #define GST_CAT_DEFAULT conclave_ice_debug
 
 #define TICK 1000 /* ms between looks at what nobody tells: addresses, RTT */
-#define CLOSE_WAIT 500 /* ms that stopping waits for TURN servers */
+#define CLOSE_WAIT                                                            \
+  3000 /* ms; links close by themselves in less (link.c), this is in case one does not */
 #define LOST_TICKS                                                            \
   2 /* looks in a row that miss the local address before the path counts as lost */
 #define RECHECK_TICKS                                                         \
@@ -111,7 +112,8 @@ look_at_addresses (IceAgent *agent)
   }
 }
 
-/* A link that is not connected yet: other addresses than it gathered, or all of its checks failed. */
+/* A link that is not connected yet: other addresses than it gathered, or all of its checks failed. Or one that is wanted,
+ * because the path is lost or the far end is another one by now, and could not be made. */
 static void
 look_at_pending (IceAgent *agent)
 {
@@ -128,16 +130,13 @@ look_at_pending (IceAgent *agent)
     }
     return;
   }
-  if (!agent->pending && (agent->active && !agent->active_lost))
+  if (!agent->pending && agent->active && !agent->active_lost
+      && (!agent->remote.ufrag[0]
+          || ice_link_has_peer (agent->active, &agent->remote)))
     return;
   if (!others && agent->ticks % RECHECK_TICKS)
     return;
-  gboolean waits = agent->answer != NULL;
-  ice_agent_make_pending (agent, TRUE);
-  if (agent->pending && !waits)
-    ice_agent_hand_remote (agent, agent->pending);
-  ice_agent_update_sources (agent);
-  ice_agent_sync_links (agent);
+  ice_agent_retry_pending (agent);
 }
 
 static gboolean
@@ -279,9 +278,21 @@ open_tunnels (IceAgent *agent)
   }
 }
 
+static void
+on_file_unreadable (const char *why, gpointer user)
+{
+  IceAgent *agent = user;
+  g_autofree char *text = g_strdup_printf (
+      "Cannot read the far end's ICE description in \"%s\": %s. Check the name and the rights.",
+      agent->config.remote_location, why);
+  agent->events.warned (text, "it is looked at once a second", agent->user);
+}
+
 static gboolean
 begin (gpointer user)
 {
+  static const SignalFileEvents file_events = { ice_agent_take_description,
+    on_file_unreadable };
   IceAgent *agent = user;
 
   agent->tick = ice_agent_add_timeout (agent, TICK, on_tick);
@@ -292,9 +303,8 @@ begin (gpointer user)
   open_tunnels (agent);
   ice_agent_make_pending (agent, FALSE);
   if (agent->config.remote_location)
-    agent->file =
-        signal_file_watch (agent->config.remote_location, ICE_MAX_DESCRIPTION,
-            agent->context, ice_agent_take_description, agent);
+    agent->file = signal_file_watch (agent->config.remote_location,
+        ICE_MAX_DESCRIPTION, agent->context, &file_events, agent);
   ice_agent_update_sources (agent);
   ice_agent_sync_links (agent);
   return G_SOURCE_REMOVE;
@@ -307,7 +317,7 @@ on_close_wait (gpointer user)
   return G_SOURCE_REMOVE;
 }
 
-/* Everything goes, at most CLOSE_WAIT later: a TURN server that is away must not hold up a state change. */
+/* Everything goes, when the TURN servers have answered or their time is up. */
 static void
 close_all (IceAgent *agent)
 {
@@ -318,6 +328,7 @@ close_all (IceAgent *agent)
   ice_clear_source (&agent->tick);
   ice_clear_source (&agent->deadline);
   ice_clear_source (&agent->answer);
+  ice_clear_source (&agent->nomination);
   ice_clear_source (&agent->retirement);
   g_clear_pointer (&agent->probe, ice_probe_free);
   g_clear_pointer (&agent->file, signal_file_free);
@@ -333,6 +344,8 @@ close_all (IceAgent *agent)
   g_source_attach (wait, agent->context);
   while (agent->closing->len > 0 && !late)
     g_main_context_iteration (agent->context, TRUE);
+  if (late)
+    GST_WARNING ("libnice did not close %u agents", agent->closing->len);
   for (guint i = 0; i < agent->closing->len; i++)
     ice_link_abandon (g_ptr_array_index (agent->closing, i));
   g_ptr_array_set_size (agent->closing, 0);
@@ -516,14 +529,24 @@ void
 ice_agent_get_stats (IceAgent *agent, IceAgentStats *out)
 {
   IceSources *sources = ice_agent_ref_sources (agent);
-  guint64 drops = 0;
+  guint64 drops = sources->dropped_before;
 
   for (guint i = 0; i < ICE_MAX_LINKS; i++)
     if (sources->links[i])
       drops += ice_link_kernel_drops (sources->links[i]);
   g_mutex_lock (&agent->lock);
   *out = agent->stats;
-  out->kernel_drops = agent->kernel_drops + drops;
+  agent->told_drops = MAX (agent->told_drops, drops);
+  out->kernel_drops = agent->told_drops;
   g_mutex_unlock (&agent->lock);
   ice_sources_unref (sources);
+}
+
+void
+ice_agent_stats_add (IceAgentStats *stats, const IceAgentStats *more)
+{
+  stats->restarts += more->restarts;
+  stats->descriptions_refused += more->descriptions_refused;
+  stats->candidates_skipped += more->candidates_skipped;
+  stats->kernel_drops += more->kernel_drops;
 }

@@ -45,6 +45,7 @@ typedef struct
   guint n_paths;
   IceAddress from[ICE_MAX_LINKS * ICE_MAX_CANDIDATES];
   guint n_from;
+  guint64 dropped_before; /* by the kernel, on links that are gone */
 } IceSources;
 
 typedef struct IceAgent IceAgent;
@@ -111,12 +112,14 @@ void ice_agent_call_later (
 char *ice_agent_dup_local_description (IceAgent *agent);
 char *ice_agent_dup_selected_pair (IceAgent *agent);
 void ice_agent_get_stats (IceAgent *agent, IceAgentStats *out);
+
+/* Adds the counters of `more`; what is no counter stays. */
+void ice_agent_stats_add (IceAgentStats *stats, const IceAgentStats *more);
 IceRoute *ice_agent_ref_route (IceAgent *agent); /* NULL: there is none now */
 IceSources *ice_agent_ref_sources (IceAgent *agent); /* never NULL */
 
 void ice_route_unref (IceRoute *route);
 void ice_sources_unref (IceSources *sources);
 
-/* An answer to a check of ours, from the receiving thread: STUN that a media socket got. */
-void ice_agent_take_stun (
-    IceAgent *agent, IceLink *link, const guint8 *bytes, gsize size);
+/* An answer to a check of ours, from the receiving thread: what ice_link_is_own_answer() tells. */
+void ice_agent_take_stun (IceAgent *agent, const guint8 *bytes, gsize size);

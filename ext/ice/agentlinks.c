@@ -8,6 +8,10 @@
  *  - who restarts by itself waits for the far end's new description, and after ANSWER_WAIT goes on with the old one,
  *    for the far end may have seen no reason to change it.
  *
+ * Each link has ports of its own. Where the range has not enough of them for all links that can be there at a time, the
+ * link in use is closed before the next one is made. (libnice can restart a stream on its sockets, but the consent timer
+ * of the pair in use goes on, and what is connected after that has failed ends in an assertion.)
+ *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "agentpriv.h"
 
@@ -16,7 +20,8 @@
 
 #define GST_CAT_DEFAULT conclave_ice_debug
 
-#define ANSWER_WAIT 5000 /* ms */
+#define ANSWER_WAIT 5000                    /* ms */
+#define PORTS_FOR_LINKS (ICE_MAX_LINKS + 1) /* and one that is being closed */
 #define RETIRE_AFTER                                                          \
   2000 /* ms that a replaced link still receives: packets on their way */
 
@@ -96,6 +101,7 @@ ice_agent_update_sources (IceAgent *agent)
   add_source_link (sources, 0, agent->active);
   add_source_link (sources, 1, agent->pending);
   add_source_link (sources, 2, agent->retiring);
+  sources->dropped_before = agent->dropped_before;
   g_mutex_lock (&agent->lock);
   old = agent->sources;
   agent->sources = sources;
@@ -114,14 +120,12 @@ ice_agent_set_route (IceAgent *agent, IceRoute *route)
   ice_route_unref (old);
 }
 
-/* What was counted on sockets that are about to go. */
-static void
-keep_kernel_drops (IceAgent *agent, IceLink *link)
+static gboolean
+has_few_ports (IceAgent *agent)
 {
-  guint64 drops = ice_link_kernel_drops (link);
-  g_mutex_lock (&agent->lock);
-  agent->kernel_drops += drops;
-  g_mutex_unlock (&agent->lock);
+  const IceConfig *config = &agent->config.link;
+  return config->port_max != 0
+         && config->port_max - config->port_min + 1 < PORTS_FOR_LINKS;
 }
 
 static void
@@ -129,6 +133,11 @@ on_link_closed (IceLink *link, gpointer user)
 {
   IceAgent *agent = user;
   g_ptr_array_remove (agent->closing, link);
+  if (agent->stopping || agent->active || agent->pending
+      || agent->closing->len > 0
+      || ice_agent_get_state (agent) == ICE_STATE_FAILED)
+    return;
+  ice_agent_retry_pending (agent); /* its ports were waited for */
 }
 
 void
@@ -137,7 +146,7 @@ ice_agent_retire (IceAgent *agent, IceLink **link)
   IceLink *old = g_steal_pointer (link);
   if (!old)
     return;
-  keep_kernel_drops (agent, old);
+  agent->dropped_before += ice_link_kernel_drops (old);
   g_ptr_array_add (agent->closing, old); /* takes the reference */
   ice_link_close (old, on_link_closed, agent);
 }
@@ -207,13 +216,26 @@ ice_agent_make_pending (IceAgent *agent, gboolean same_credentials)
     ice_link_describe (agent->pending, own);
   }
   ice_agent_retire (agent, &agent->pending);
+  /* With some of the ports it would have some of the candidates: on_link_closed() goes on when all are free. */
+  if (has_few_ports (agent) && agent->closing->len > 0)
+    return;
   g_free (agent->addresses);
   agent->addresses = ice_agent_list_addresses ();
   agent->told_gathered = FALSE;
   agent->failed_ticks = 0;
-  agent->pending = ice_link_new (&agent->config.link, agent->context,
-      own ? own->ufrag : NULL, own ? own->pwd : NULL,
-      ice_agent_wants_loopback (agent), &events, agent, &error);
+  IceConfig config = agent->config.link; /* borrows what it points to */
+  /* RFC 8445, 6.1.1: against a lite agent the full one controls. libnice takes a role only before it gathers. */
+  config.controlling |= agent->remote.lite;
+  for (;;) {
+    agent->pending = ice_link_new (&config, agent->context,
+        own ? own->ufrag : NULL, own ? own->pwd : NULL,
+        ice_agent_wants_loopback (agent), &events, agent, &error);
+    if (agent->pending || !config.ice_tcp || !config.port_max)
+      break;
+    /* The kernel keeps a TCP port for a minute after its connections, and libnice gathers nothing then: UDP alone. */
+    config.ice_tcp = FALSE;
+    g_clear_error (&error);
+  }
   if (!agent->pending)
     GST_INFO ("no link: %s", error->message);
 }
@@ -221,8 +243,34 @@ ice_agent_make_pending (IceAgent *agent, gboolean same_credentials)
 void
 ice_agent_hand_remote (IceAgent *agent, IceLink *link)
 {
-  if (agent->remote.ufrag[0])
+  if (agent->remote.ufrag[0]
+      && (link != agent->active
+          || ice_link_has_peer (
+              link, &agent->remote))) /* another peer is for the next link */
     ice_link_set_remote (link, &agent->remote);
+}
+
+void
+ice_agent_retry_pending (IceAgent *agent)
+{
+  gboolean waits = agent->answer != NULL;
+  ice_agent_make_pending (agent, TRUE);
+  if (agent->pending && !waits)
+    ice_agent_hand_remote (agent, agent->pending);
+  ice_agent_update_sources (agent);
+  ice_agent_sync_links (agent);
+}
+
+void
+ice_agent_renew_link (IceAgent *agent)
+{
+  if (has_few_ports (agent)) {
+    if (agent->active && !agent->active_lost)
+      ice_agent_lose_path (agent);
+    ice_agent_retire (agent, &agent->retiring);
+    ice_agent_retire (agent, &agent->active);
+  }
+  ice_agent_make_pending (agent, FALSE);
 }
 
 static gboolean
@@ -240,15 +288,16 @@ on_answer_wait (gpointer user)
 void
 ice_agent_start_restart (IceAgent *agent, const char *why)
 {
-  gboolean connected = agent->active != NULL && !agent->pending;
+  gboolean connected = agent->was_connected && !agent->pending;
 
   GST_INFO ("restart: %s", why);
   g_mutex_lock (&agent->lock);
   agent->stats.restarts++;
   g_mutex_unlock (&agent->lock);
-  ice_agent_make_pending (agent, FALSE);
+  ice_agent_renew_link (agent);
   ice_clear_source (&agent->answer);
-  if (connected && agent->remote.ufrag[0])
+  /* A lite far end knows its own credentials only: there is nothing new to wait for. */
+  if (connected && agent->remote.ufrag[0] && !agent->remote.lite)
     agent->answer = ice_agent_add_timeout (agent, ANSWER_WAIT, on_answer_wait);
   else if (agent->pending)
     ice_agent_hand_remote (agent, agent->pending);
@@ -269,10 +318,8 @@ on_disconnect_deadline (gpointer user)
 }
 
 void
-ice_agent_lose_active (IceAgent *agent, const char *why)
+ice_agent_lose_path (IceAgent *agent)
 {
-  if (agent->active_lost)
-    return;
   agent->active_lost = TRUE;
   ice_agent_set_route (agent, NULL);
   ice_agent_set_state (agent, ICE_STATE_DISCONNECTED);
@@ -281,6 +328,14 @@ ice_agent_lose_active (IceAgent *agent, const char *why)
     agent->deadline = ice_agent_add_timeout (agent,
         agent->config.disconnect_timeout * 1000, on_disconnect_deadline);
   }
+}
+
+void
+ice_agent_lose_active (IceAgent *agent, const char *why)
+{
+  if (agent->active_lost)
+    return;
+  ice_agent_lose_path (agent);
   if (!agent->pending)
     ice_agent_start_restart (agent, why);
 }
@@ -368,6 +423,7 @@ promote_pending (IceAgent *agent)
   agent->lost_ticks = 0;
   ice_clear_source (&agent->deadline);
   ice_clear_source (&agent->answer);
+  ice_agent_start_nominating (agent);
 }
 
 static void
@@ -382,7 +438,7 @@ sync_pending (IceAgent *agent)
     return;
   if (state == ICE_LINK_CONNECTED || state == ICE_LINK_READY)
     promote_pending (agent);
-  else if (!agent->active)
+  else if (!agent->was_connected)
     ice_agent_set_state (agent, ice_link_has_remote (link)
                                     ? ICE_STATE_CONNECTING
                                     : ICE_STATE_GATHERING);
@@ -398,6 +454,13 @@ ice_agent_sync_links (IceAgent *agent)
     sync_pending (agent);
   if (!agent->active || ice_agent_get_state (agent) == ICE_STATE_FAILED)
     return;
+  if (!agent->pending && !agent->active_lost) {
+    /* Servers may answer when a pair without them already works; it need not be the best. */
+    ice_agent_publish (agent, agent->active);
+    ice_agent_complain_about_servers (agent, agent->active);
+    if (ice_agent_get_state (agent) == ICE_STATE_FAILED)
+      return;
+  }
 
   switch (ice_link_state (agent->active)) {
     case ICE_LINK_CONNECTED:

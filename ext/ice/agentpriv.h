@@ -39,6 +39,9 @@ struct IceAgent
   GSource *deadline;
   GSource
       *answer; /* while `pending` waits for the far end's new description */
+  GSource *nomination; /* while the nomination is repeated */
+  guint nominate_in;   /* ms until the next one */
+  guint nominated_for; /* ms since the link came into use */
   SignalFile *file;
   IceProbe *probe;       /* while the reason for a failure is looked for */
   IceDescription remote; /* the newest; ufrag is empty: none yet */
@@ -58,13 +61,14 @@ struct IceAgent
   guint ticks;
   guint lost_ticks;
   guint failed_ticks;
+  guint64 dropped_before; /* by the kernel, on links that are gone */
 
   GMutex lock; /* guards all below; never held over a call out */
   IceState state;
   char *local_description;
   char *selected_pair;
   IceAgentStats stats;
-  guint64 kernel_drops; /* of links that are gone */
+  guint64 told_drops; /* the largest number told: no counter goes back */
   IceRoute *route;
   IceSources *sources;
 
@@ -93,7 +97,17 @@ gboolean ice_agent_wants_loopback (IceAgent *agent);
  * is none: the clock tries again. */
 void ice_agent_make_pending (IceAgent *agent, gboolean same_credentials);
 void ice_agent_hand_remote (IceAgent *agent, IceLink *link);
+
+/* Makes it for a restart, by whichever side: beside the active one if there are ports for both. */
+void ice_agent_renew_link (IceAgent *agent);
+
+/* Tries again what ice_agent_make_pending() could not. */
+void ice_agent_retry_pending (IceAgent *agent);
+
 void ice_agent_start_restart (IceAgent *agent, const char *why);
+
+/* Nothing can be sent any more; tells so. */
+void ice_agent_lose_path (IceAgent *agent);
 void ice_agent_lose_active (IceAgent *agent, const char *why);
 void ice_agent_retire (IceAgent *agent, IceLink **link);
 
@@ -106,5 +120,10 @@ void ice_agent_complain_about_servers (IceAgent *agent, IceLink *link);
 void ice_agent_take_description (const char *text, gsize len, gpointer user);
 void ice_agent_take_candidate (IceAgent *agent, const char *text);
 
-/* agentcheck.c: checks of our own, for the round trip time. */
+/* agentcheck.c: checks of our own. For the round trip time: */
 void ice_agent_send_check (IceAgent *agent);
+
+/* Repeats the nomination over the link that came into use, more and more seldom. The far end may hear of our new
+ * credentials only after it was nominated, and its libnice forgets the nomination when it starts its checks anew with
+ * them; it would wait 4 to 6 s for the next consent check. So it waits a quarter of the time our description took. */
+void ice_agent_start_nominating (IceAgent *agent);

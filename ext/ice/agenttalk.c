@@ -37,10 +37,9 @@ write_file (IceAgent *agent, const char *text)
   const char *location = agent->config.local_location;
   if (!location || signal_file_write (location, text, &error))
     return;
-  g_autofree char *what = g_strdup_printf (
-      "Cannot write the ICE description to \"%s\": %s. Check that the folder "
-      "exists and can be written.",
-      location, error->message);
+  g_autofree char *what =
+      g_strdup_printf ("Cannot write the ICE description to \"%s\": %s.",
+          location, error->message);
   ice_agent_fail (agent, what, NULL);
 }
 
@@ -94,8 +93,10 @@ ice_agent_complain_about_servers (IceAgent *agent, IceLink *link)
   gboolean srflx = FALSE, relay = FALSE;
   const IceConfig *config = &agent->config.link;
 
+  if (agent->told_gathered)
+    return;
   ice_link_describe (link, d);
-  if (!d->end_of_candidates || agent->told_gathered)
+  if (!d->end_of_candidates)
     return;
   agent->told_gathered = TRUE;
   for (gsize i = 0; i < d->n_candidates; i++) {
@@ -130,6 +131,14 @@ remember_seen (IceAgent *agent, const char *ufrag)
       agent->seen[agent->n_seen++ % ICE_MAX_SEEN], ufrag, ICE_MAX_UFRAG + 1);
 }
 
+static void
+count_skipped (IceAgent *agent, gsize n)
+{
+  g_mutex_lock (&agent->lock);
+  agent->stats.candidates_skipped += n;
+  g_mutex_unlock (&agent->lock);
+}
+
 static gboolean
 merge_candidate (IceAgent *agent, const IceCandidate *c)
 {
@@ -137,10 +146,25 @@ merge_candidate (IceAgent *agent, const IceCandidate *c)
   for (gsize i = 0; i < remote->n_candidates; i++)
     if (ice_candidate_same_target (&remote->candidates[i], c))
       return FALSE;
-  if (remote->n_candidates == ICE_MAX_CANDIDATES)
+  if (remote->n_candidates == ICE_MAX_CANDIDATES) {
+    count_skipped (agent, 1);
     return FALSE;
+  }
   remote->candidates[remote->n_candidates++] = *c;
   return TRUE;
+}
+
+static void
+keep_early_candidate (IceAgent *agent, const IceCandidate *c)
+{
+  for (guint i = 0; i < agent->n_early; i++)
+    if (ice_candidate_same_target (&agent->early[i], c)
+        && strcmp (agent->early[i].ufrag, c->ufrag) == 0)
+      return;
+  if (agent->n_early < ICE_MAX_EARLY)
+    agent->early[agent->n_early++] = *c;
+  else
+    count_skipped (agent, 1);
 }
 
 static void
@@ -150,6 +174,8 @@ take_early_candidates (IceAgent *agent)
     const IceCandidate *c = &agent->early[i];
     if (c->ufrag[0] == '\0' || strcmp (c->ufrag, agent->remote.ufrag) == 0)
       merge_candidate (agent, c);
+    else
+      count_skipped (agent, 1);
   }
   agent->n_early = 0;
 }
@@ -160,8 +186,11 @@ check_remote (IceAgent *agent)
 {
   IceLink *link = agent->pending ? agent->pending : agent->active;
 
-  if (agent->pending && ice_agent_wants_loopback (agent)
-      && !ice_link_has_loopback (agent->pending)) {
+  if (agent->pending
+      && ((ice_agent_wants_loopback (agent)
+              && !ice_link_has_loopback (agent->pending))
+          || (agent->remote.lite
+              && !ice_link_is_controlling (agent->pending)))) {
     ice_agent_make_pending (agent, TRUE);
     link = agent->pending;
   }
@@ -171,15 +200,32 @@ check_remote (IceAgent *agent)
   ice_agent_sync_links (agent);
 }
 
+/* Counts what was skipped in a description of the same far end. It grows, and so comes whole again; or what is new comes
+ * alone. */
+static void
+count_skipped_again (IceAgent *agent, const IceDescription *d)
+{
+  gboolean whole = d->n_candidates == 0;
+
+  for (gsize i = 0; i < d->n_candidates; i++)
+    for (gsize k = 0; k < agent->remote.n_candidates; k++)
+      whole |= ice_candidate_same_target (
+          &d->candidates[i], &agent->remote.candidates[k]);
+  if (!whole) {
+    count_skipped (agent, d->skipped);
+    agent->remote.skipped += d->skipped;
+  } else if (d->skipped > agent->remote.skipped) {
+    count_skipped (agent, d->skipped - agent->remote.skipped);
+    agent->remote.skipped = d->skipped;
+  }
+}
+
 static void
 apply_description (IceAgent *agent, const IceDescription *d)
 {
-  g_mutex_lock (&agent->lock);
-  agent->stats.candidates_skipped += d->skipped;
-  g_mutex_unlock (&agent->lock);
-
   if (strcmp (d->ufrag, agent->remote.ufrag) == 0
       && strcmp (d->pwd, agent->remote.pwd) == 0) {
+    count_skipped_again (agent, d);
     for (gsize i = 0; i < d->n_candidates; i++)
       merge_candidate (agent, &d->candidates[i]);
     agent->remote.end_of_candidates |= d->end_of_candidates;
@@ -190,6 +236,7 @@ apply_description (IceAgent *agent, const IceDescription *d)
     GST_INFO ("a description of before came late; left out");
     return;
   }
+  count_skipped (agent, d->skipped);
   remember_seen (agent, d->ufrag);
   agent->remote = *d;
   take_early_candidates (agent);
@@ -199,7 +246,7 @@ apply_description (IceAgent *agent, const IceDescription *d)
     agent->stats.restarts++;
     g_mutex_unlock (&agent->lock);
     GST_INFO ("the far end restarts");
-    ice_agent_make_pending (agent, FALSE);
+    ice_agent_renew_link (agent);
   }
   check_remote (agent);
 }
@@ -208,11 +255,10 @@ void
 ice_agent_take_description (const char *text, gsize len, gpointer user)
 {
   IceAgent *agent = user;
-  g_autofree IceDescription *d = g_new (IceDescription, 1);
-  IceParseResult result = ice_description_parse (text, len, d);
-
   if (ice_agent_get_state (agent) == ICE_STATE_FAILED)
     return;
+  g_autofree IceDescription *d = g_new (IceDescription, 1);
+  IceParseResult result = ice_description_parse (text, len, d);
   if (result != ICE_PARSE_OK) {
     g_autofree char *why =
         g_strdup_printf ("The far end's ICE description was left out: %s.",
@@ -244,15 +290,12 @@ ice_agent_take_candidate (IceAgent *agent, const char *text)
     return;
   }
   if (ice_candidate_parse (text, strlen (text), &c) != ICE_PARSE_OK) {
-    g_mutex_lock (&agent->lock);
-    agent->stats.candidates_skipped++;
-    g_mutex_unlock (&agent->lock);
+    count_skipped (agent, 1);
     return;
   }
   if (!agent->remote.ufrag[0]
       || (c.ufrag[0] && strcmp (c.ufrag, agent->remote.ufrag) != 0)) {
-    if (agent->n_early < ICE_MAX_EARLY)
-      agent->early[agent->n_early++] = c;
+    keep_early_candidate (agent, &c);
     return;
   }
   if (merge_candidate (agent, &c))

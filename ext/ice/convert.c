@@ -6,6 +6,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#define UNTOLD_PORT 9 /* discard, of a related address that is not told */
+
 gboolean
 ice_address_to_nice (const IceAddress *address, NiceAddress *out)
 {
@@ -139,7 +141,13 @@ ice_candidate_from_nice (const NiceCandidate *c, IceCandidate *out)
   out->priority = c->priority;
   out->type = type_from_nice (c->type);
   ice_address_from_nice (&c->addr, &out->address);
-  if (out->type != ICE_HOST)
+  /* RFC 8839, 5.1: the related address of a relayed candidate is the mapped one, which libnice does not tell; what it
+   * has is this host's own, which nobody behind a relay needs and which force-relay is there to hide. One that is not
+   * told is written as 0.0.0.0 or ::, and port 9. */
+  if (out->type == ICE_RELAY)
+    out->related =
+        (IceAddress){ .family = out->address.family, .port = UNTOLD_PORT };
+  else if (out->type != ICE_HOST)
     ice_address_from_nice (&c->base_addr, &out->related);
 }
 

@@ -329,6 +329,24 @@ parse_line (Reader line, bool other_section, IceDescription *out)
   return true;
 }
 
+/* RFC 8838 ties a candidate to an ICE generation, which the "ufrag" extension names: one of other credentials is left out,
+ * whatever description it came in. What the description's own are is known at its end only. */
+static void
+skip_other_generations (IceDescription *out)
+{
+  size_t kept = 0;
+
+  for (size_t i = 0; i < out->n_candidates; i++) {
+    const IceCandidate *c = &out->candidates[i];
+    if (c->ufrag[0] == '\0' || strcmp (c->ufrag, out->ufrag) == 0)
+      out->candidates[kept++] = *c;
+  }
+  memset (&out->candidates[kept], 0,
+      (out->n_candidates - kept) * sizeof out->candidates[0]);
+  out->skipped += out->n_candidates - kept;
+  out->n_candidates = kept;
+}
+
 static IceParseResult
 parse_lines (Reader in, IceDescription *out)
 {
@@ -342,8 +360,10 @@ parse_lines (Reader in, IceDescription *out)
              && !parse_line (line, sections > 1, out))
       return ICE_PARSE_BAD_CREDENTIALS;
   }
-  return out->ufrag[0] && out->pwd[0] ? ICE_PARSE_OK
-                                      : ICE_PARSE_NO_CREDENTIALS;
+  if (!out->ufrag[0] || !out->pwd[0])
+    return ICE_PARSE_NO_CREDENTIALS;
+  skip_other_generations (out);
+  return ICE_PARSE_OK;
 }
 
 IceParseResult

@@ -87,7 +87,7 @@ typedef struct
   bool end_of_candidates; /* RFC 8840: nothing more comes */
   size_t n_candidates;
   size_t
-      skipped; /* candidate lines that were malformed, for another component, or beyond the limit */
+      skipped; /* candidate lines that were malformed, for another component or generation, or beyond the limit */
   IceCandidate candidates[ICE_MAX_CANDIDATES];
 } IceDescription;
 

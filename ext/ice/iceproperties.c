@@ -94,6 +94,7 @@ make_stats (ConclaveIceTransport *self)
   GST_OBJECT_LOCK (self);
   if (self->agent)
     ice_agent_get_stats (self->agent, &agent);
+  ice_agent_stats_add (&agent, &self->past);
   GST_OBJECT_UNLOCK (self);
 
   g_mutex_lock (&sender->lock);
@@ -154,18 +155,46 @@ set_turn_servers (ConclaveIceTransport *self, const GValue *value)
   secret_unref (old);
 }
 
+/* Caps that leave a choice cannot be pushed. Before the start they are kept, and refused with the other settings. */
 static void
 set_caps (ConclaveIceTransport *self, const GValue *value)
 {
   const GstCaps *caps = gst_value_get_caps (value);
-  GstCaps *fresh = caps ? gst_caps_copy (caps) : NULL, *old;
+  GstCaps *fresh = caps ? gst_caps_copy (caps) : NULL;
+  gboolean fixed = !caps || gst_caps_is_fixed (caps);
 
   GST_OBJECT_LOCK (self);
-  old = self->caps;
-  self->caps = fresh;
+  gboolean refused = self->agent && !fixed;
+  if (!refused) {
+    GstCaps *old = self->caps;
+    self->caps = fresh;
+    fresh = old;
+  }
   GST_OBJECT_UNLOCK (self);
-  gst_clear_caps (&old);
-  g_atomic_int_set (&self->receiver.renegotiate, TRUE);
+  if (refused) {
+    g_autofree char *text = gst_caps_to_string (fresh);
+    GST_ELEMENT_WARNING (self, CORE, NEGOTIATION,
+        ("\"caps\" should say one thing of what arrives, without ranges and choices; those of before stay."),
+        ("not fixed: %s", text));
+  } else
+    g_atomic_int_set (&self->receiver.renegotiate, TRUE);
+  gst_clear_caps (&fresh);
+}
+
+/* What the agent was started with it does not look at again. */
+static gboolean
+refuse_while_running (ConclaveIceTransport *self, const GParamSpec *pspec)
+{
+  if (!(pspec->flags & GST_PARAM_MUTABLE_READY))
+    return FALSE;
+  GST_OBJECT_LOCK (self);
+  gboolean running = self->agent != NULL;
+  GST_OBJECT_UNLOCK (self);
+  if (running)
+    g_warning (
+        "\"%s\" of %s cannot change in PAUSED and PLAYING; set it in NULL or READY",
+        pspec->name, GST_OBJECT_NAME (self));
+  return running;
 }
 
 static void
@@ -174,6 +203,8 @@ conclave_ice_transport_set_property (
 {
   ConclaveIceTransport *self = CONCLAVE_ICE_TRANSPORT (object);
 
+  if (refuse_while_running (self, pspec))
+    return;
   switch (id) {
     case PROP_TURN_SERVERS:
       set_turn_servers (self, value);
@@ -333,6 +364,37 @@ conclave_ice_transport_get_property (
   GST_OBJECT_UNLOCK (self);
 }
 
+/* A string that is for who asks for it by name, and for no listing. GStreamer's dot files hold what differs from a property's
+ * default; a value of this kind never does. */
+
+static gint
+compare_as_equal (GParamSpec *pspec, const GValue *a, const GValue *b)
+{
+  return 0;
+}
+
+static void
+init_unlisted_class (gpointer klass, gpointer data)
+{
+  GParamSpecClass *pspec_class = klass;
+  pspec_class->values_cmp = compare_as_equal;
+}
+
+static GType
+unlisted_string_get_type (void)
+{
+  static gsize type;
+  if (g_once_init_enter (&type)) {
+    GTypeQuery parent;
+    g_type_query (G_TYPE_PARAM_STRING, &parent);
+    g_once_init_leave (&type,
+        g_type_register_static_simple (G_TYPE_PARAM_STRING,
+            "ConclaveIceUnlistedString", (guint) parent.class_size,
+            init_unlisted_class, (guint) parent.instance_size, NULL, 0));
+  }
+  return type;
+}
+
 void
 conclave_ice_transport_install_properties (GObjectClass *klass)
 {
@@ -405,7 +467,7 @@ conclave_ice_transport_install_properties (GObjectClass *klass)
   /**
    * ConclaveIceTransport:bind-address:
    *
-   * Addresses of this machine to use, divided by commas. By default all of interfaces that are up; loopback only when
+   * Addresses of this machine to use, divided by commas; all of them are there at the start. By default all of interfaces that are up; loopback only when
    * there is no other, or the far end offers it.
    *
    * Since: 0.1
@@ -438,7 +500,7 @@ conclave_ice_transport_install_properties (GObjectClass *klass)
   /**
    * ConclaveIceTransport:caps:
    *
-   * Caps of what arrives, as on `udpsrc`. By default what downstream asks for, if it leaves no choice.
+   * Caps of what arrives, as on `udpsrc`; fixed ones. By default what downstream asks for, if it leaves no choice.
    *
    * Since: 0.1
    */
@@ -451,14 +513,14 @@ conclave_ice_transport_install_properties (GObjectClass *klass)
    *
    * What the far end needs to know, as far as it is known by now: it grows until it ends in `a=end-of-candidates`
    * (#ConclaveIceTransport::local-description-changed), and is another one after a restart. %NULL before PAUSED. It holds
-   * the ICE password of this connection: give it to the far end only.
+   * the ICE password of this connection: give it to the far end only. So it is not notified, and dot files leave it out.
    *
    * Since: 0.1
    */
-  props[PROP_LOCAL_DESCRIPTION] = g_param_spec_string ("local-description",
-      "Local description",
+  props[PROP_LOCAL_DESCRIPTION] = g_param_spec_internal (
+      unlisted_string_get_type (), "local-description", "Local description",
       "What the far end needs to know (application/trickle-ice-sdpfrag, RFC 8840); grows",
-      NULL, reading);
+      reading);
 
   /**
    * ConclaveIceTransport:remote-description:
@@ -477,7 +539,7 @@ conclave_ice_transport_install_properties (GObjectClass *klass)
    * ConclaveIceTransport:local-description-location:
    *
    * File to write the local description to, whenever it grows; replaced in one step, readable by its owner alone,
-   * removed at the end.
+   * removed at the end. Symbolic links are followed; anything else than a regular file is refused.
    *
    * Since: 0.1
    */
@@ -488,7 +550,8 @@ conclave_ice_transport_install_properties (GObjectClass *klass)
   /**
    * ConclaveIceTransport:remote-description-location:
    *
-   * File to read the far end's description from: awaited, and read again whenever it changes.
+   * File to read the far end's description from: awaited, and read again whenever it changes. One that exists and cannot
+   * be read is a warning.
    *
    * Since: 0.1
    */
@@ -525,7 +588,7 @@ conclave_ice_transport_install_properties (GObjectClass *klass)
    * ConclaveIceTransport:stats:
    *
    * `application/x-icetransport-stats`. Sending: `packets-in` = `packets-sent` + `queued` + `dropped-queue-full` +
-   * `dropped-refused` (by the network) + `dropped-discarded` (at a flush or stop); `bytes-sent`. Receiving:
+   * `dropped-refused` (by the network) + `dropped-discarded` (at a flush or stop, or when EOS had waited); `bytes-sent`. Receiving:
    * `packets-received` = `packets-delivered` + `dropped-unknown-source` + `dropped-overload` + `dropped-not-linked` +
    * `dropped-not-wanted` (by downstream) + those on their way; `bytes-delivered`; `dropped-by-kernel` are not among
    * those received. `restarts`, `descriptions-refused`, `candidates-skipped`; `local-type`, `remote-type`, `transport`

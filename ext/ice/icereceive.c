@@ -9,8 +9,10 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sodium.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define GST_CAT_DEFAULT conclave_ice_debug
@@ -19,8 +21,8 @@
   1500 /* packets up to here come from the pool; an Ethernet frame's worth */
 #define POOLED_BUFFERS 256 /* kept ready */
 #define EARLY_PACKETS 64
-#define EARLY_TIME (500 * GST_MSECOND)
-#define QUEUE_PACKETS 2048 /* from libnice; at 1,200 bytes 2.4 MB */
+#define EARLY_TIME (500 * 1000000) /* ns */
+#define QUEUE_PACKETS 2048         /* from libnice; at 1,200 bytes 2.4 MB */
 
 /* The far end may be connected before its candidates are known here: a check is answered to whoever has the password,
  * and the description may still be on its way. Its first packets are worth a short wait. */
@@ -28,13 +30,22 @@ typedef struct
 {
   GstBuffer *buffer;
   IceAddress from;
-  GstClockTime at;
+  gint64 arrived; /* monotonic ns */
 } EarlyPacket;
+
+static gint64
+clock_ns (clockid_t id)
+{
+  struct timespec t;
+  (void) clock_gettime (id, &t);
+  return (gint64) t.tv_sec * 1000000000 + t.tv_nsec;
+}
 
 void
 conclave_ice_receiver_init (IceReceiver *receiver)
 {
   g_mutex_init (&receiver->lock);
+  g_cond_init (&receiver->change);
   g_queue_init (&receiver->queue);
   g_queue_init (&receiver->early);
   receiver->wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -44,6 +55,8 @@ void
 conclave_ice_receiver_clear (IceReceiver *receiver)
 {
   g_queue_clear_full (&receiver->queue, (GDestroyNotify) gst_buffer_unref);
+  gst_clear_event (&receiver->eos);
+  g_cond_clear (&receiver->change);
   g_mutex_clear (&receiver->lock);
   if (receiver->wake_fd >= 0)
     (void) close (receiver->wake_fd);
@@ -54,6 +67,43 @@ conclave_ice_receiver_wake (IceReceiver *receiver)
 {
   guint64 one = 1;
   (void) !write (receiver->wake_fd, &one, sizeof one);
+}
+
+void
+conclave_ice_receiver_set_active (IceReceiver *receiver, gboolean active)
+{
+  g_atomic_int_set (&receiver->renegotiate, TRUE);
+  g_mutex_lock (&receiver->lock);
+  receiver->active = active;
+  g_cond_broadcast (&receiver->change);
+  g_mutex_unlock (&receiver->lock);
+  conclave_ice_receiver_wake (receiver);
+}
+
+/* Does not wait for the streaming thread: a sink in PAUSED may keep it. */
+void
+conclave_ice_receiver_run (IceReceiver *receiver, gboolean run)
+{
+  g_mutex_lock (&receiver->lock);
+  /* Running time stood still since the pause, so what came in it is as old as its end. The streaming thread may have
+   * been downstream all the while. */
+  if (run)
+    receiver->resumed = clock_ns (CLOCK_MONOTONIC);
+  receiver->running = run;
+  g_cond_broadcast (&receiver->change);
+  g_mutex_unlock (&receiver->lock);
+  conclave_ice_receiver_wake (receiver);
+}
+
+void
+conclave_ice_receiver_end (IceReceiver *receiver, GstEvent *event)
+{
+  g_mutex_lock (&receiver->lock);
+  GstEvent *old = receiver->eos;
+  receiver->eos = event;
+  g_mutex_unlock (&receiver->lock);
+  gst_clear_event (&old);
+  conclave_ice_receiver_wake (receiver);
 }
 
 gboolean
@@ -78,25 +128,27 @@ void
 conclave_ice_receiver_release (ConclaveIceTransport *self)
 {
   IceReceiver *receiver = &self->receiver;
-  GQueue old = G_QUEUE_INIT;
-  GstBuffer *buffer;
+  GstEvent *eos;
+  GQueue old;
 
   g_mutex_lock (&receiver->lock);
+  receiver->running = FALSE;
+  eos = g_steal_pointer (&receiver->eos);
   receiver->not_wanted += receiver->queue.length;
-  while ((buffer = g_queue_pop_head (&receiver->queue)))
-    g_queue_push_tail (&old, buffer);
+  receiver->unknown_source += receiver->early.length;
+  old = receiver->queue;
+  g_queue_init (&receiver->queue);
   g_mutex_unlock (&receiver->lock);
+  gst_clear_event (&eos);
   g_queue_clear_full (&old, (GDestroyNotify) gst_buffer_unref);
+  for (EarlyPacket *early; (early = g_queue_pop_head (&receiver->early));
+       g_free (early))
+    gst_buffer_unref (early->buffer);
   if (receiver->pool)
     gst_buffer_pool_set_active (receiver->pool, FALSE);
   gst_clear_object (&receiver->pool);
   g_clear_pointer (&receiver->inbox, udp_inbox_free);
-  for (EarlyPacket *early; (early = g_queue_pop_head (&receiver->early));
-       g_free (early)) {
-    gst_buffer_unref (early->buffer);
-    receiver->unknown_source++;
-  }
-  receiver->started = receiver->segment_sent = FALSE;
+  receiver->segment_lost = FALSE;
 }
 
 static GstBuffer *
@@ -126,6 +178,8 @@ conclave_ice_transport_arrived (const guint8 *bytes, gsize size, gpointer user)
   GstBuffer *buffer = linked ? make_buffer (receiver, bytes, size) : NULL,
             *old = NULL;
 
+  if (buffer)
+    GST_BUFFER_DTS (buffer) = (GstClockTime) clock_ns (CLOCK_MONOTONIC);
   g_mutex_lock (&receiver->lock);
   receiver->packets++;
   if (buffer) {
@@ -152,25 +206,75 @@ is_known (const IceSources *sources, const IceAddress *from)
   return FALSE;
 }
 
-/* One round of what the streaming thread collects. */
+/* One round of what the streaming thread collects. All three clocks at its start, in this order: a thread that loses the
+ * processor in between then takes packets to be later than they were, never earlier. */
 typedef struct
 {
+  gint64 real; /* CLOCK_REALTIME, which the kernel stamps with */
+  gint64 monotonic;
+  GstClockTime now; /* running time */
+  gint64 oldest;    /* monotonic; arrivals before count as of then */
   GstBufferList *list;
-  GstClockTime now;
   guint64 packets;
   guint64 bytes;
   guint64 unknown_source;
   guint64 not_linked;
 } Round;
 
-static void
-add_to_round (Round *round, GstBuffer *buffer)
+static GstClockTime
+running_time (ConclaveIceTransport *self)
 {
+  GstClockTime base = gst_element_get_base_time (GST_ELEMENT (self)),
+               now = GST_CLOCK_TIME_NONE;
+  GstClock *clock = gst_element_get_clock (GST_ELEMENT (self));
+
+  if (clock) {
+    now = gst_clock_get_time (clock);
+    now = now > base ? now - base : 0;
+    gst_object_unref (clock);
+  }
+  return now;
+}
+
+static Round
+new_round (ConclaveIceTransport *self)
+{
+  Round round = { 0 };
+  round.real = clock_ns (CLOCK_REALTIME);
+  round.monotonic = clock_ns (CLOCK_MONOTONIC);
+  round.now = running_time (self);
+  g_mutex_lock (&self->receiver.lock);
+  round.oldest = MIN (self->receiver.resumed, round.monotonic);
+  g_mutex_unlock (&self->receiver.lock);
+  return round;
+}
+
+/* Stamps `buffer` with the running time at which it arrived, not that at which somebody had time for it: what downstream
+ * estimates of the network would else be its own hold-ups. */
+static void
+add_to_round (Round *round, GstBuffer *buffer, gint64 arrived)
+{
+  GstClockTime stamp = round->now;
+
+  arrived = CLAMP (arrived, round->oldest, round->monotonic);
+  if (GST_CLOCK_TIME_IS_VALID (stamp))
+    stamp -= MIN (stamp, (GstClockTime) (round->monotonic - arrived));
   if (!round->list)
     round->list = gst_buffer_list_new_sized (64);
-  GST_BUFFER_PTS (buffer) = GST_BUFFER_DTS (buffer) = round->now;
+  GST_BUFFER_PTS (buffer) = GST_BUFFER_DTS (buffer) = stamp;
   round->bytes += gst_buffer_get_size (buffer);
   gst_buffer_list_add (round->list, buffer);
+}
+
+/* When the kernel got it. Its clock may be set in between: then the time since the sockets were empty is the bound. */
+static gint64
+arrival_time (
+    IceReceiver *receiver, const Round *round, const UdpArrival *arrival)
+{
+  if (arrival->stamp == 0)
+    return round->monotonic;
+  return MAX (
+      round->monotonic - (round->real - arrival->stamp), receiver->drained);
 }
 
 static void
@@ -184,10 +288,10 @@ drop_early (ConclaveIceTransport *self, Round *round)
 
 static void
 keep_early (ConclaveIceTransport *self, Round *round, const IceAddress *from,
-    GstBuffer *buffer)
+    GstBuffer *buffer, gint64 arrived)
 {
   EarlyPacket *early = g_new (EarlyPacket, 1);
-  *early = (EarlyPacket){ buffer, *from, round->now };
+  *early = (EarlyPacket){ buffer, *from, arrived };
   g_queue_push_tail (&self->receiver.early, early);
   while (self->receiver.early.length > EARLY_PACKETS)
     drop_early (self, round);
@@ -202,49 +306,46 @@ take_early (
   for (guint n = queue->length; n > 0; n--) {
     EarlyPacket *early = g_queue_peek_head (queue);
     if (is_known (sources, &early->from)) {
-      add_to_round (round, early->buffer);
+      add_to_round (round, early->buffer, early->arrived);
       g_free (g_queue_pop_head (queue));
-    } else if (!GST_CLOCK_TIME_IS_VALID (round->now)
-               || round->now > early->at + EARLY_TIME)
+    } else if (round->monotonic > early->arrived + EARLY_TIME)
       drop_early (self, round);
     else
       g_queue_push_tail (queue, g_queue_pop_head (queue));
   }
 }
 
+/* The packets of one message. The kernel coalesces what comes together from one address, whatever it is: an answer to a check
+ * of our own may stand between packets. */
 static void
 take_arrival (ConclaveIceTransport *self, Round *round,
     const IceSources *sources, IceLink *link, const UdpArrival *arrival,
     gboolean linked)
 {
   gsize segment = MAX (arrival->segment, 1);
-  guint n = (guint) ((arrival->size + segment - 1) / segment);
   IceAddress from;
 
-  if (arrival->size == 0)
-    return;
-  if (arrival->bytes[0]
-      < 4) { /* RFC 7983: STUN; the kernel hands us answers to checks of our own */
-    ice_agent_take_stun (self->agent, link, arrival->bytes, arrival->size);
-    return;
-  }
-  round->packets += n;
-  if (!linked) {
-    round->not_linked += n;
-    return;
-  }
   /* Only who takes part in ICE is heard; who writes the address of another is SRTP's business. */
   ice_address_from_sockaddr (arrival->from, &from);
-  gboolean known = is_known (sources, &from);
+  gboolean known = linked && is_known (sources, &from);
+  gint64 arrived = arrival_time (&self->receiver, round, arrival);
   for (gsize at = 0; at < arrival->size; at += segment) {
-    GstBuffer *buffer = make_buffer (&self->receiver, arrival->bytes + at,
-        MIN (segment, arrival->size - at));
+    const guint8 *bytes = arrival->bytes + at;
+    gsize size = MIN (segment, arrival->size - at);
+
+    if (ice_link_is_own_answer (link, bytes, size)) {
+      ice_agent_take_stun (self->agent, bytes, size);
+      continue;
+    }
+    round->packets++;
+    GstBuffer *buffer =
+        linked ? make_buffer (&self->receiver, bytes, size) : NULL;
     if (!buffer)
-      round->unknown_source++;
+      round->not_linked++;
     else if (known)
-      add_to_round (round, buffer);
+      add_to_round (round, buffer, arrived);
     else
-      keep_early (self, round, &from, buffer);
+      keep_early (self, round, &from, buffer, arrived);
   }
 }
 
@@ -253,17 +354,20 @@ take_from_sockets (ConclaveIceTransport *self, Round *round,
     const IceSources *sources, const struct pollfd *fds)
 {
   UdpArrival arrivals[UDP_PATH_SLOTS];
-  gboolean linked = gst_pad_is_linked (self->srcpad);
+  gboolean linked = gst_pad_is_linked (self->srcpad), drained = TRUE;
 
   for (guint i = 0; i < sources->n_paths; i++) {
     if (!fds[i + 1].revents)
       continue;
     guint n =
         udp_path_receive (sources->paths[i], self->receiver.inbox, arrivals);
+    drained &= n < UDP_PATH_SLOTS;
     for (guint k = 0; k < n; k++)
       take_arrival (
           self, round, sources, sources->path_links[i], &arrivals[k], linked);
   }
+  if (drained)
+    self->receiver.drained = round->monotonic;
 }
 
 static void
@@ -278,7 +382,7 @@ take_from_queue (ConclaveIceTransport *self, Round *round)
   g_queue_init (&receiver->queue);
   g_mutex_unlock (&receiver->lock);
   while ((buffer = g_queue_pop_head (&taken)))
-    add_to_round (round, buffer);
+    add_to_round (round, buffer, (gint64) GST_BUFFER_DTS (buffer));
 }
 
 /* The caps that go with what arrives: the property, or what downstream wants if that is one thing only. Ranges are
@@ -299,20 +403,42 @@ choose_caps (ConclaveIceTransport *self)
   return NULL;
 }
 
+static gboolean
+was_pushed (GstPad *pad, GstEventType type)
+{
+  GstEvent *event = gst_pad_get_sticky_event (pad, type, 0);
+  gst_clear_event (&event);
+  return event != NULL;
+}
+
+/* A stream of its own: a name made by GStreamer would be that of what comes to the sink pad, with which it has nothing to
+ * do. */
+static void
+push_stream_start (ConclaveIceTransport *self)
+{
+  guint8 random[16];
+  g_autofree char *id = NULL;
+  GString *text = g_string_new ("icetransport/");
+
+  randombytes_buf (random, sizeof random);
+  for (gsize i = 0; i < sizeof random; i++)
+    g_string_append_printf (text, "%02x", random[i]);
+  id = g_string_free (text, FALSE);
+  GstEvent *event = gst_event_new_stream_start (id);
+  gst_event_set_group_id (event, gst_util_group_id_next ());
+  gst_pad_push_event (self->srcpad, event);
+}
+
+/* What must come before a buffer. The pad knows what it has pushed, and forgets it when it must come again: a segment at a
+ * flush, all of it when it is deactivated. */
 static void
 push_first_events (ConclaveIceTransport *self)
 {
   IceReceiver *receiver = &self->receiver;
   gboolean renegotiate = gst_pad_check_reconfigure (self->srcpad);
 
-  if (!receiver->started) {
-    g_autofree char *id =
-        gst_pad_create_stream_id (self->srcpad, GST_ELEMENT (self), NULL);
-    GstEvent *event = gst_event_new_stream_start (id);
-    gst_event_set_group_id (event, gst_util_group_id_next ());
-    gst_pad_push_event (self->srcpad, event);
-    receiver->started = TRUE;
-  }
+  if (!was_pushed (self->srcpad, GST_EVENT_STREAM_START))
+    push_stream_start (self);
   if (g_atomic_int_compare_and_exchange (&receiver->renegotiate, TRUE, FALSE)
       || renegotiate) {
     GstCaps *caps = choose_caps (self);
@@ -320,27 +446,13 @@ push_first_events (ConclaveIceTransport *self)
       gst_pad_push_event (self->srcpad, gst_event_new_caps (caps));
     gst_clear_caps (&caps);
   }
-  if (!receiver->segment_sent) {
+  if (receiver->segment_lost
+      || !was_pushed (self->srcpad, GST_EVENT_SEGMENT)) {
     GstSegment segment;
     gst_segment_init (&segment, GST_FORMAT_TIME);
     gst_pad_push_event (self->srcpad, gst_event_new_segment (&segment));
-    receiver->segment_sent = TRUE;
+    receiver->segment_lost = FALSE;
   }
-}
-
-static GstClockTime
-running_time (ConclaveIceTransport *self)
-{
-  GstClockTime base = gst_element_get_base_time (GST_ELEMENT (self)),
-               now = GST_CLOCK_TIME_NONE;
-  GstClock *clock = gst_element_get_clock (GST_ELEMENT (self));
-
-  if (clock) {
-    now = gst_clock_get_time (clock);
-    now = now > base ? now - base : 0;
-    gst_object_unref (clock);
-  }
-  return now;
 }
 
 static void
@@ -359,116 +471,126 @@ count_round (IceReceiver *receiver, const Round *round, guint pushed,
   g_mutex_unlock (&receiver->lock);
 }
 
+/* Downstream does not go on with what it got. Reading does, so that a flush finds a live stream, and nothing old. */
+static void
+look_at_refusal (ConclaveIceTransport *self, GstFlowReturn ret)
+{
+  GST_DEBUG_OBJECT (self, "downstream answered %s", gst_flow_get_name (ret));
+  if (ret == GST_FLOW_FLUSHING) {
+    /* If it was not flushed through our pad, it has lost what the pad believes it has. */
+    self->receiver.segment_lost = TRUE;
+    g_atomic_int_set (&self->receiver.renegotiate, TRUE);
+    return;
+  }
+  if (was_pushed (self->srcpad, GST_EVENT_EOS))
+    return; /* told before */
+  if (ret == GST_FLOW_NOT_NEGOTIATED
+      && !gst_pad_has_current_caps (self->srcpad))
+    GST_ELEMENT_ERROR (self, STREAM, FORMAT,
+        ("The element behind \"src\" needs to know what arrives: set the property \"caps\", for example "
+         "application/x-rtp,media=video,clock-rate=90000,encoding-name=VP8."),
+        ("no caps were set"));
+  else if (ret != GST_FLOW_EOS)
+    GST_ELEMENT_FLOW_ERROR (self, ret);
+  gst_pad_push_event (self->srcpad, gst_event_new_eos ());
+}
+
 static void
 push_round (ConclaveIceTransport *self, Round *round)
 {
   guint n = round->list ? gst_buffer_list_length (round->list) : 0;
   GstFlowReturn ret = GST_FLOW_OK;
 
-  if (n == 0) {
-    if (round->packets)
-      count_round (&self->receiver, round, 0, TRUE);
-    gst_clear_buffer_list (&round->list);
-    return;
-  }
-  push_first_events (self);
-  if (n
-      == 1) { /* the common case where packets come one by one: no list downstream */
+  if (n > 0)
+    push_first_events (self);
+  if (n == 1) { /* as packets mostly come: no list downstream */
     GstBuffer *only = gst_buffer_ref (gst_buffer_list_get (round->list, 0));
     gst_buffer_list_unref (round->list);
     ret = gst_pad_push (self->srcpad, only);
-  } else if (
-      n
-      == 1) { /* the common case where packets come one by one: no list downstream */
-    GstBuffer *only = gst_buffer_ref (gst_buffer_list_get (round->list, 0));
-    gst_buffer_list_unref (round->list);
-    ret = gst_pad_push (self->srcpad, only);
-  } else
+  } else if (n > 1)
     ret = gst_pad_push_list (self->srcpad, round->list);
+  round->list = NULL;
+  if (n > 0 || round->packets > 0 || round->unknown_source > 0)
+    count_round (&self->receiver, round, n, ret == GST_FLOW_OK);
   /* A pad nobody linked yet swallows: the far end may well send before this side's pipeline is whole. */
-  count_round (&self->receiver, round, n, ret == GST_FLOW_OK);
-  if (ret == GST_FLOW_OK || ret == GST_FLOW_NOT_LINKED)
-    return;
-  GST_DEBUG_OBJECT (self, "downstream answered %s", gst_flow_get_name (ret));
-  gst_pad_pause_task (self->srcpad);
-  if (ret == GST_FLOW_NOT_NEGOTIATED || ret < GST_FLOW_EOS) {
-    if (ret == GST_FLOW_NOT_NEGOTIATED
-        && !gst_pad_has_current_caps (self->srcpad))
-      GST_ELEMENT_ERROR (self, STREAM, FORMAT,
-          ("The element behind \"src\" needs to know what arrives: set the property \"caps\", for example "
-           "application/x-rtp,media=video,clock-rate=90000,encoding-name=VP8."),
-          ("no caps were set"));
-    else
-      GST_ELEMENT_FLOW_ERROR (self, ret);
-    gst_pad_push_event (self->srcpad, gst_event_new_eos ());
-  }
+  if (ret != GST_FLOW_OK && ret != GST_FLOW_NOT_LINKED)
+    look_at_refusal (self, ret);
+}
+
+/* FALSE: the pad is being deactivated. */
+static gboolean
+await_run (IceReceiver *receiver)
+{
+  g_mutex_lock (&receiver->lock);
+  while (receiver->active && !receiver->running)
+    g_cond_wait (&receiver->change, &receiver->lock);
+  gboolean active = receiver->active;
+  g_mutex_unlock (&receiver->lock);
+  return active;
 }
 
 static gboolean
-push_eos (ConclaveIceTransport *self)
+is_running (IceReceiver *receiver)
 {
-  GST_OBJECT_LOCK (self);
-  GstEvent *eos = g_steal_pointer (&self->eos);
-  GST_OBJECT_UNLOCK (self);
-  if (!eos)
-    return FALSE;
-  push_first_events (self);
-  gst_pad_push_event (self->srcpad, eos);
-  gst_pad_pause_task (self->srcpad);
-  return TRUE;
+  g_mutex_lock (&receiver->lock);
+  gboolean running = receiver->active && receiver->running;
+  g_mutex_unlock (&receiver->lock);
+  return running;
 }
 
-/* One turn of the streaming thread. */
+static void
+push_eos (ConclaveIceTransport *self)
+{
+  IceReceiver *receiver = &self->receiver;
+
+  g_mutex_lock (&receiver->lock);
+  GstEvent *eos = g_steal_pointer (&receiver->eos);
+  g_mutex_unlock (&receiver->lock);
+  if (!eos)
+    return;
+  push_first_events (self);
+  gst_pad_push_event (self->srcpad, eos);
+}
+
+/* One turn of the streaming thread, which lasts until it is woken. The stream lock is held while it waits, so nobody but
+ * who deactivates the pad waits for it. */
 void
 conclave_ice_transport_receive (gpointer user)
 {
   GstPad *pad = user;
   ConclaveIceTransport *self = CONCLAVE_ICE_TRANSPORT (GST_PAD_PARENT (pad));
   IceReceiver *receiver = &self->receiver;
-  IceSources *sources = ice_agent_ref_sources (
-      self->agent); /* the agent stays while the pad is active */
   struct pollfd fds[ICE_MAX_LINKS * ICE_MAX_PATHS + 1];
-  Round round = { 0 };
   guint64 wakes;
 
-  if (receiver->early.length > 0) {
-    round.now = running_time (self);
-    take_early (self, &round, sources);
-    push_round (self, &round);
-  }
+  if (!await_run (receiver))
+    return;
+  IceSources *sources = ice_agent_ref_sources (
+      self->agent); /* the agent stays while the pad is active */
   fds[0] = (struct pollfd){ receiver->wake_fd, POLLIN, 0 };
   for (guint i = 0; i < sources->n_paths; i++)
     fds[i + 1] = (struct pollfd){ sources->paths[i]->fd, POLLIN, 0 };
 
-  while (!g_atomic_int_get (&receiver->stop)) {
-    if (poll (fds, sources->n_paths + 1, -1) < 0 && errno != EINTR)
-      break;
-    gboolean woken = fds[0].revents != 0;
-    if (woken)
-      (void) !read (receiver->wake_fd, &wakes, sizeof wakes);
-    if (g_atomic_int_get (&receiver->stop))
-      break;
-    round = (Round){ .now = running_time (self) };
-    if (woken) { /* perhaps because there are other sources, which what is on the sockets comes from */
-      IceSources *fresh = ice_agent_ref_sources (self->agent);
-      gboolean others = fresh != sources;
-      ice_sources_unref (fresh);
-      take_from_queue (self, &round);
-      if (!others) {
-        take_early (self, &round, sources);
-        take_from_sockets (self, &round, sources, fds);
-      }
-      push_round (self, &round);
+  /* What woke the turn before: packets in the queue, other sources, EOS. Perhaps nothing. */
+  Round round = new_round (self);
+  take_from_queue (self, &round);
+  take_early (self, &round, sources);
+  push_round (self, &round);
+  push_eos (self);
+
+  while (is_running (receiver)) {
+    if (poll (fds, sources->n_paths + 1, -1) < 0) {
+      if (errno == EINTR)
+        continue;
       break;
     }
+    if (fds[0].revents) {
+      (void) !read (receiver->wake_fd, &wakes, sizeof wakes);
+      break; /* before the sockets: what is on them may come from sources that are new */
+    }
+    round = new_round (self);
     take_from_sockets (self, &round, sources, fds);
     push_round (self, &round);
-    if (gst_task_get_state (GST_PAD_TASK (pad)) != GST_TASK_STARTED)
-      break;
   }
   ice_sources_unref (sources);
-  if (g_atomic_int_get (&receiver->stop))
-    gst_pad_pause_task (pad);
-  else if (g_atomic_int_compare_and_exchange (&receiver->eos, TRUE, FALSE))
-    push_eos (self);
 }

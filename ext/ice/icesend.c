@@ -42,19 +42,121 @@ conclave_ice_sender_clear (IceSender *sender)
   g_mutex_clear (&sender->lock);
 }
 
+/* Moves what waits to `old`, to be freed without the lock. Lock held. */
+static void
+take_queue (IceSender *sender, GQueue *old)
+{
+  sender->discarded += sender->queue.length;
+  *old = sender->queue;
+  g_queue_init (&sender->queue);
+}
+
 void
 conclave_ice_sender_discard (ConclaveIceTransport *self)
 {
   IceSender *sender = &self->sender;
-  GQueue old = G_QUEUE_INIT;
-  GstBuffer *buffer;
+  GQueue old;
 
   g_mutex_lock (&sender->lock);
-  sender->discarded += sender->queue.length;
-  while ((buffer = g_queue_pop_head (&sender->queue)))
-    g_queue_push_tail (&old, buffer);
+  sender->eos_due = sender->ended = FALSE;
+  take_queue (sender, &old);
   g_mutex_unlock (&sender->lock);
   g_queue_clear_full (&old, (GDestroyNotify) gst_buffer_unref);
+}
+
+static void
+post_eos (ConclaveIceTransport *self, guint32 seqnum)
+{
+  GstMessage *message = gst_message_new_eos (GST_OBJECT (self));
+  gst_message_set_seqnum (message, seqnum);
+  gst_element_post_message (GST_ELEMENT (self), message);
+}
+
+/* Nothing is to be sent any more. Gives whether that is to be posted now. Lock held. */
+static gboolean
+end_now (IceSender *sender)
+{
+  sender->eos_due = FALSE;
+  sender->ended = TRUE;
+  return sender->playing;
+}
+
+void
+conclave_ice_sender_ended (ConclaveIceTransport *self, guint32 seqnum)
+{
+  IceSender *sender = &self->sender;
+
+  g_mutex_lock (&sender->lock);
+  sender->eos_seqnum = seqnum;
+  gboolean post = end_now (sender);
+  g_mutex_unlock (&sender->lock);
+  if (post)
+    post_eos (self, seqnum);
+}
+
+/* As sinks do: a bin forgets in PAUSED which of them have ended, and must be told again. */
+void
+conclave_ice_sender_run (ConclaveIceTransport *self, gboolean run)
+{
+  IceSender *sender = &self->sender;
+
+  g_mutex_lock (&sender->lock);
+  sender->playing = run;
+  gboolean ended = run && sender->ended;
+  guint32 seqnum = sender->eos_seqnum;
+  g_mutex_unlock (&sender->lock);
+  if (ended)
+    post_eos (self, seqnum);
+}
+
+static gboolean
+on_eos_waited (gpointer user)
+{
+  ConclaveIceTransport *self = user;
+  IceSender *sender = &self->sender;
+  GQueue old = G_QUEUE_INIT;
+
+  g_mutex_lock (&sender->lock);
+  guint32 seqnum = sender->eos_seqnum;
+  gboolean due =
+      sender->eos_due && g_get_monotonic_time () >= sender->eos_deadline;
+  if (due)
+    take_queue (sender, &old);
+  gboolean post = due && end_now (sender);
+  g_mutex_unlock (&sender->lock);
+  if (due)
+    GST_WARNING_OBJECT (self,
+        "EOS waited long enough: %u packets could not be sent", old.length);
+  if (post)
+    post_eos (self, seqnum);
+  g_queue_clear_full (&old, (GDestroyNotify) gst_buffer_unref);
+  return G_SOURCE_REMOVE;
+}
+
+void
+conclave_ice_sender_end (ConclaveIceTransport *self, guint32 seqnum)
+{
+  IceSender *sender = &self->sender;
+
+  g_mutex_lock (&sender->lock);
+  guint wait = sender->eos_wait;
+  gboolean due = sender->queue.length > 0;
+  sender->eos_due = due;
+  sender->eos_seqnum = seqnum;
+  sender->eos_deadline = g_get_monotonic_time () + wait * G_TIME_SPAN_SECOND;
+  g_mutex_unlock (&sender->lock);
+  if (due) /* a millisecond more than the deadline: the timer counts in them */
+    ice_agent_call_later (self->agent, wait * 1000 + 1, on_eos_waited, self);
+  else
+    conclave_ice_sender_ended (self, seqnum);
+}
+
+void
+conclave_ice_sender_go_on (ConclaveIceTransport *self)
+{
+  g_mutex_lock (&self->sender.lock);
+  self->sender.eos_due = self->sender.ended = FALSE;
+  g_mutex_unlock (&self->sender.lock);
 }
 
 /* Maps `buffer` at the end of `batch`, which does not own it. FALSE when it cannot be mapped. */
@@ -138,11 +240,10 @@ send_batch (IceSender *sender, IceRoute *route, Batch *batch)
 {
   guint failed = 0, done;
   guint64 bytes = 0;
-  int error = 0;
 
   if (route->path)
     done = udp_path_send (route->path, (struct sockaddr *) &route->to,
-        route->to_len, batch->packets, batch->n, &failed, &error);
+        route->to_len, batch->packets, batch->n, &failed);
   else
     done = send_by_nice (sender, route, batch, &failed);
   for (guint i = 0; i < done; i++)
@@ -150,8 +251,6 @@ send_batch (IceSender *sender, IceRoute *route, Batch *batch)
   sender->sent += done - failed;
   sender->bytes += failed ? bytes * (done - failed) / done : bytes;
   sender->refused += failed;
-  if (failed)
-    sender->last_error = error;
   unmap_batch (batch);
   return done;
 }
@@ -225,10 +324,16 @@ conclave_ice_transport_flush_queue (ConclaveIceTransport *self)
   GST_OBJECT_UNLOCK (self);
   if (!route)
     return;
-  g_mutex_lock (&self->sender.lock);
+  IceSender *sender = &self->sender;
+  g_mutex_lock (&sender->lock);
   flush_queue (self, agent, route);
-  g_mutex_unlock (&self->sender.lock);
+  guint32 seqnum = sender->eos_seqnum;
+  gboolean post =
+      sender->eos_due && sender->queue.length == 0 && end_now (sender);
+  g_mutex_unlock (&sender->lock);
   ice_route_unref (route);
+  if (post)
+    post_eos (self, seqnum);
 }
 
 /* Packets in the order of `buffers`, of which references are taken only where they must wait. Lock held. */

@@ -22,11 +22,17 @@
  * Packets from strangers are dropped and counted, as is what exceeds a queue. Descriptions are bounded (1 MiB, 100
  * candidates); lines that mean nothing are skipped and counted, a description without credentials is left out with one
  * warning. A connection that does not come about within #ConclaveIceTransport:connect-timeout is an error that lists
- * the pairs and what each answered.
+ * the pairs and what each answered. Settings that cannot work are refused at the start.
+ *
+ * ## Streams
+ * Sending waits for nothing: put `clocksync` behind a source that is not live. EOS of upstream is posted when the queue is
+ * sent, at most #ConclaveIceTransport:connect-timeout later. Neither events nor queries cross to the other pad. What
+ * downstream refuses is dropped and counted, and the stream goes on after a flush.
  *
  * ## Threads
  * - The upstream streaming thread sends, without ever waiting for the network.
- * - The streaming thread of `src` reads the media sockets and pushes.
+ * - The streaming thread of `src` reads the media sockets and pushes; it waits for PLAYING by itself, and no state change
+ *   but that to READY waits for it.
  * - "ice-agent" decides: it gathers, checks, restarts, reads and writes the description files. All signals,
  *   notifications and messages come from it, with no lock held; a handler may use any property and action, but must not
  *   set the element to NULL or READY, which waits for this thread.
@@ -52,7 +58,6 @@
 #include "icetransport.h"
 
 #include <errno.h>
-#include <sodium.h>
 #include <string.h>
 
 GST_DEBUG_CATEGORY (conclave_ice_debug);
@@ -170,197 +175,6 @@ on_failed (const char *text, const char *detail, gpointer user)
       ("%s", detail ? detail : ""));
 }
 
-/* --- Settings --- */
-
-/* Reads the TURN servers from the property and its twin. Messages never quote: a URI holds a password. */
-static gboolean
-read_turn_servers (ConclaveIceTransport *self, Secret *given,
-    const char *location, IceConfig *config)
-{
-  g_autoptr (GError) error = NULL;
-  gint n = 0;
-
-  if (given) {
-    n = ice_turn_list_parse (
-        (const char *) secret_bytes (given), secret_len (given), config->turn);
-  } else if (location) {
-    char *text = NULL;
-    gsize len = 0;
-    if (!g_file_get_contents (location, &text, &len, &error)) {
-      GST_ELEMENT_ERROR (self, RESOURCE, OPEN_READ,
-          ("The file \"%s\" of \"turn-servers-location\" cannot be read: check its name and rights.",
-              location),
-          ("%s", error->message));
-      return FALSE;
-    }
-    n = ice_turn_list_parse (text, len, config->turn);
-    sodium_memzero (text, len);
-    g_free (text);
-  }
-  if (n < 0) {
-    GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS,
-        ("\"turn-servers\" should be at most %d URIs of the form turn://user:password@host:port?transport=udp (or tcp), "
-         "divided by commas.",
-            ICE_MAX_SERVERS),
-        ("one of them is not"));
-    return FALSE;
-  }
-  config->n_turn = (guint) n;
-  return TRUE;
-}
-
-/* TURN over TLS needs a TLS library behind GIO, and somebody to trust. */
-static gboolean
-prepare_tls (ConclaveIceTransport *self, const char *certificates,
-    IceAgentConfig *config)
-{
-  g_autoptr (GError) error = NULL;
-  gboolean wanted = FALSE;
-
-  for (guint i = 0; i < config->link.n_turn; i++)
-    wanted |= config->link.turn[i].transport == ICE_SERVER_TLS;
-  if (!wanted)
-    return TRUE;
-  if (!g_tls_backend_supports_tls (g_tls_backend_get_default ())) {
-    GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS,
-        ("TURN over TLS needs GIO's TLS module: install glib-networking."),
-        ("no TLS backend"));
-    return FALSE;
-  }
-  if (!certificates || !*certificates)
-    return TRUE;
-  /* GIO wants an absolute name. */
-  g_autofree char *path = g_canonicalize_filename (certificates, NULL);
-  config->trust = g_tls_file_database_new (path, &error);
-  if (config->trust)
-    return TRUE;
-  GST_ELEMENT_ERROR (self, RESOURCE, OPEN_READ,
-      ("\"turn-certificates-location\" should name a PEM file with certificates; \"%s\" is none.",
-          certificates),
-      ("%s", error->message));
-  return FALSE;
-}
-
-static gboolean
-check_addresses (ConclaveIceTransport *self, char **addresses)
-{
-  for (char **a = addresses; a && *a; a++) {
-    NiceAddress address;
-    nice_address_init (&address);
-    if (!nice_address_set_from_string (&address, *a)) {
-      GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS,
-          ("\"bind-address\" should be one or more IP addresses of this machine, divided by commas; \"%s\" is none.",
-              *a),
-          ("not an IP address"));
-      return FALSE;
-    }
-  }
-  return TRUE;
-}
-
-static gboolean
-check_settings (
-    ConclaveIceTransport *self, const char *stun, IceAgentConfig *config)
-{
-  IceConfig *link = &config->link;
-
-  if (stun && *stun
-      && !ice_stun_uri_parse (stun, strlen (stun), &link->stun)) {
-    GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS,
-        ("\"stun-server\" should look like stun://host:3478; \"%s\" does not.",
-            stun),
-        ("not a STUN URI"));
-    return FALSE;
-  }
-  if (link->port_min > link->port_max
-      || (link->port_min == 0 && link->port_max != 0)) {
-    GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS,
-        ("\"port-min\" (%u) and \"port-max\" (%u) should be both 0, or a range.",
-            link->port_min, link->port_max),
-        ("no port range"));
-    return FALSE;
-  }
-  if (config->local_location
-      && g_strcmp0 (config->local_location, config->remote_location) == 0) {
-    GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS,
-        ("\"local-description-location\" and \"remote-description-location\" are the same file: what one side writes the "
-         "other reads, so there are two."),
-        ("%s", config->local_location));
-    return FALSE;
-  }
-  if (link->force_relay && link->n_turn == 0) {
-    GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS,
-        ("\"force-relay\" needs a server in \"turn-servers\"."),
-        ("no TURN server"));
-    return FALSE;
-  }
-  return check_addresses (self, link->bind_addresses);
-}
-
-static void
-clear_config (IceAgentConfig *config)
-{
-  for (guint i = 0; i < config->link.n_turn; i++)
-    ice_server_clear (&config->link.turn[i]);
-  g_clear_object (&config->trust);
-  g_strfreev (config->link.bind_addresses);
-  g_free (config->local_location);
-  g_free (config->remote_location);
-}
-
-static char **
-split_addresses (const char *text)
-{
-  if (!text || !*text)
-    return NULL;
-  char **all = g_strsplit_set (text, ", ", -1);
-  guint n = 0;
-  for (guint i = 0; all[i]; i++) {
-    if (all[i][0])
-      all[n++] = all[i];
-    else
-      g_free (all[i]);
-  }
-  all[n] = NULL;
-  return all;
-}
-
-/* An error was posted if it gives FALSE. */
-static gboolean
-read_settings (ConclaveIceTransport *self, IceAgentConfig *config)
-{
-  g_autofree char *stun = NULL;
-  g_autofree char *turn_location = NULL;
-  g_autofree char *certificates = NULL;
-  IceConfig *link = &config->link;
-
-  GST_OBJECT_LOCK (self);
-  stun = g_strdup (self->stun_server);
-  turn_location = g_strdup (self->turn_servers_location);
-  certificates = g_strdup (self->turn_certificates);
-  Secret *turn = secret_ref (self->turn_servers);
-  link->controlling = self->controlling;
-  link->force_relay = self->force_relay;
-  link->ice_tcp = self->ice_tcp;
-  link->media_sockets = self->media_sockets;
-  link->bind_addresses = split_addresses (self->bind_address);
-  link->port_min = self->port_min;
-  link->port_max = self->port_max;
-  link->pacing = self->pacing;
-  link->receive_buffer_size = self->receive_buffer_size;
-  config->connect_timeout = self->connect_timeout;
-  config->disconnect_timeout = self->disconnect_timeout;
-  config->local_location = g_strdup (self->local_location);
-  config->remote_location = g_strdup (self->remote_location);
-  GST_OBJECT_UNLOCK (self);
-
-  gboolean ok = read_turn_servers (self, turn, turn_location, link)
-                && prepare_tls (self, certificates, config)
-                && check_settings (self, stun, config);
-  secret_unref (turn);
-  return ok;
-}
-
 /* --- State --- */
 
 typedef struct
@@ -391,7 +205,10 @@ conclave_ice_transport_take_text (
       *early = (EarlyText){ is_candidate,
         g_strndup (text, ICE_MAX_DESCRIPTION + 1) };
       g_ptr_array_add (self->early, early);
-    }
+    } else if (is_candidate)
+      self->past.candidates_skipped++;
+    else
+      self->past.descriptions_refused++;
   } else if (is_candidate)
     ice_agent_add_candidate (self->agent, text);
   else
@@ -407,24 +224,29 @@ start_agent (ConclaveIceTransport *self)
     on_failed };
   IceAgentConfig config = { 0 };
 
-  if (!read_settings (self, &config)) {
-    clear_config (&config);
+  if (!conclave_ice_transport_read_settings (self, &config)) {
+    conclave_ice_config_clear (&config);
     return FALSE;
   }
   if (!conclave_ice_receiver_prepare (self)) {
-    clear_config (&config);
+    conclave_ice_config_clear (&config);
     GST_ELEMENT_ERROR (self, RESOURCE, NO_SPACE_LEFT,
         ("No memory or no file descriptor is left to receive with."),
         ("eventfd or buffer pool: %s", g_strerror (errno)));
+    conclave_ice_receiver_release (self);
     return FALSE;
   }
   IceAgent *agent = ice_agent_new (&config, &events, self);
 
+  GST_OBJECT_LOCK (self);
+  guint max_queued = self->max_queued;
+  guint eos_wait = self->connect_timeout;
+  GST_OBJECT_UNLOCK (self);
   g_mutex_lock (&self->sender.lock);
   self->sender.retry = FALSE;
-  self->sender.max_queued = self->max_queued;
+  self->sender.max_queued = max_queued;
+  self->sender.eos_wait = eos_wait ? eos_wait : ICE_DEFAULT_CONNECT_TIMEOUT;
   g_mutex_unlock (&self->sender.lock);
-  g_atomic_int_set (&self->receiver.renegotiate, TRUE);
 
   GST_OBJECT_LOCK (self);
   self->agent = agent;
@@ -450,29 +272,16 @@ stop_agent (ConclaveIceTransport *self)
     return;
   ice_agent_stop (agent);
   GST_OBJECT_LOCK (self);
+  IceAgentStats last;
+  ice_agent_get_stats (agent, &last);
+  ice_agent_stats_add (&self->past, &last);
   self->agent = NULL;
   self->state = ICE_STATE_NEW;
-  gst_clear_event (&self->eos);
   GST_OBJECT_UNLOCK (self);
   ice_agent_free (agent);
   conclave_ice_sender_discard (self);
   conclave_ice_receiver_release (self);
   conclave_ice_transport_notify_state (self);
-}
-
-static void
-run_receiver (ConclaveIceTransport *self, gboolean run)
-{
-  IceReceiver *receiver = &self->receiver;
-
-  g_atomic_int_set (&receiver->stop, !run);
-  if (run) {
-    gst_pad_start_task (
-        self->srcpad, conclave_ice_transport_receive, self->srcpad, NULL);
-  } else {
-    conclave_ice_receiver_wake (receiver);
-    gst_pad_pause_task (self->srcpad);
-  }
 }
 
 static gboolean
@@ -483,11 +292,11 @@ src_activate_mode (
 
   if (mode != GST_PAD_MODE_PUSH)
     return FALSE;
-  if (active)
-    return TRUE; /* the task starts in PLAYING: a live source gives nothing before */
-  g_atomic_int_set (&self->receiver.stop, TRUE);
-  conclave_ice_receiver_wake (&self->receiver);
-  return gst_pad_stop_task (pad);
+  conclave_ice_receiver_set_active (&self->receiver, active);
+  if (!active)
+    return gst_pad_stop_task (pad);
+  /* It waits for PLAYING: a live source gives nothing before. */
+  return gst_pad_start_task (pad, conclave_ice_transport_receive, pad, NULL);
 }
 
 static GstStateChangeReturn
@@ -502,7 +311,8 @@ conclave_ice_transport_change_state (
         return GST_STATE_CHANGE_FAILURE;
       break;
     case GST_STATE_CHANGE_PLAYING_TO_PAUSED:
-      run_receiver (self, FALSE);
+      conclave_ice_receiver_run (&self->receiver, FALSE);
+      conclave_ice_sender_run (self, FALSE);
       break;
     default:
       break;
@@ -520,7 +330,8 @@ conclave_ice_transport_change_state (
         ret = GST_STATE_CHANGE_NO_PREROLL;
       break;
     case GST_STATE_CHANGE_PAUSED_TO_PLAYING:
-      run_receiver (self, TRUE);
+      conclave_ice_receiver_run (&self->receiver, TRUE);
+      conclave_ice_sender_run (self, TRUE);
       break;
     case GST_STATE_CHANGE_PLAYING_TO_PAUSED:
       if (ret != GST_STATE_CHANGE_FAILURE)
@@ -537,48 +348,69 @@ conclave_ice_transport_change_state (
 
 /* --- Events and queries --- */
 
+/* Nothing of one side's stream crosses to the other pad: behind it is the far end's. */
+
 static gboolean
 sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
 {
   ConclaveIceTransport *self = CONCLAVE_ICE_TRANSPORT (parent);
-  GstMessage *message;
 
   switch (GST_EVENT_TYPE (event)) {
     case GST_EVENT_EOS:
       /* The way to the network ends here; what the far end sends goes on. */
-      message = gst_message_new_eos (GST_OBJECT (self));
-      gst_message_set_seqnum (message, gst_event_get_seqnum (event));
-      gst_element_post_message (GST_ELEMENT (self), message);
+      conclave_ice_sender_end (self, gst_event_get_seqnum (event));
+      break;
+    case GST_EVENT_STREAM_START:
+      conclave_ice_sender_go_on (self);
       break;
     case GST_EVENT_FLUSH_START:
+    case GST_EVENT_FLUSH_STOP: /* what upstream was just handing over came in between */
       conclave_ice_sender_discard (self);
       break;
     default:
       break;
   }
-  /* Nothing of this side's stream crosses to the other pad: it is the far end's. */
   gst_event_unref (event);
   return TRUE;
+}
+
+static gboolean
+sink_query (GstPad *pad, GstObject *parent, GstQuery *query)
+{
+  switch (GST_QUERY_TYPE (query)) {
+    case GST_QUERY_CAPS:
+    case GST_QUERY_ACCEPT_CAPS: /* both by the template: anything */
+      return gst_pad_query_default (pad, parent, query);
+    default:
+      return FALSE;
+  }
 }
 
 static gboolean
 src_event (GstPad *pad, GstObject *parent, GstEvent *event)
 {
   ConclaveIceTransport *self = CONCLAVE_ICE_TRANSPORT (parent);
+  gboolean handled = TRUE;
 
   switch (GST_EVENT_TYPE (event)) {
-    case GST_EVENT_LATENCY:
-      return gst_pad_is_linked (self->sinkpad)
-                 ? gst_pad_push_event (self->sinkpad, event)
-                 : (gst_event_unref (event), TRUE);
     case GST_EVENT_RECONFIGURE:
       g_atomic_int_set (&self->receiver.renegotiate, TRUE);
       break;
+    case GST_EVENT_LATENCY:
+    case GST_EVENT_QOS:
+      break; /* a live source gives what comes when it comes */
     default:
+      handled = FALSE;
       break;
   }
   gst_event_unref (event);
-  return TRUE;
+  return handled;
+}
+
+static GstIterator *
+no_internal_links (GstPad *pad, GstObject *parent)
+{
+  return NULL;
 }
 
 static gboolean
@@ -612,8 +444,10 @@ src_query (GstPad *pad, GstObject *parent, GstQuery *query)
           query, GST_SCHEDULING_FLAG_SEQUENTIAL, 1, -1, 0);
       gst_query_add_scheduling_mode (query, GST_PAD_MODE_PUSH);
       return TRUE;
-    default:
+    case GST_QUERY_ACCEPT_CAPS:
       return gst_pad_query_default (pad, parent, query);
+    default:
+      return FALSE;
   }
 }
 
@@ -627,18 +461,18 @@ conclave_ice_transport_send_event (GstElement *element, GstEvent *event)
     return GST_ELEMENT_CLASS (conclave_ice_transport_parent_class)
         ->send_event (element, event);
 
-  /* Sending ends when upstream says so; with nobody upstream it is over now. */
-  if (!gst_pad_is_linked (self->sinkpad)) {
-    GstMessage *message = gst_message_new_eos (GST_OBJECT (self));
-    gst_message_set_seqnum (message, gst_event_get_seqnum (event));
-    gst_element_post_message (element, message);
-  }
+  /* Below PAUSED nothing runs that could end, and the next run is another one. */
   GST_OBJECT_LOCK (self);
-  gst_clear_event (&self->eos);
-  self->eos = event;
+  gboolean running = self->agent != NULL;
   GST_OBJECT_UNLOCK (self);
-  g_atomic_int_set (&self->receiver.eos, TRUE);
-  conclave_ice_receiver_wake (&self->receiver);
+  if (!running) {
+    gst_event_unref (event);
+    return FALSE;
+  }
+  /* Sending ends when upstream says so; with nobody upstream it is over now. */
+  if (!gst_pad_is_linked (self->sinkpad))
+    conclave_ice_sender_ended (self, gst_event_get_seqnum (event));
+  conclave_ice_receiver_end (&self->receiver, event);
   return TRUE;
 }
 
@@ -675,7 +509,6 @@ conclave_ice_transport_finalize (GObject *object)
   g_free (self->local_location);
   g_free (self->remote_location);
   gst_clear_caps (&self->caps);
-  gst_clear_event (&self->eos);
   g_ptr_array_unref (self->early);
   G_OBJECT_CLASS (conclave_ice_transport_parent_class)->finalize (object);
 }
@@ -696,12 +529,17 @@ conclave_ice_transport_init (ConclaveIceTransport *self)
   gst_pad_set_chain_list_function (
       self->sinkpad, conclave_ice_transport_chain_list);
   gst_pad_set_event_function (self->sinkpad, sink_event);
+  gst_pad_set_query_function (self->sinkpad, sink_query);
+  gst_pad_set_iterate_internal_links_function (
+      self->sinkpad, no_internal_links);
   gst_element_add_pad (GST_ELEMENT (self), self->sinkpad);
 
   self->srcpad = gst_pad_new_from_static_template (&src_template, "src");
   gst_pad_set_activatemode_function (self->srcpad, src_activate_mode);
   gst_pad_set_event_function (self->srcpad, src_event);
   gst_pad_set_query_function (self->srcpad, src_query);
+  gst_pad_set_iterate_internal_links_function (
+      self->srcpad, no_internal_links);
   gst_pad_use_fixed_caps (self->srcpad);
   gst_element_add_pad (GST_ELEMENT (self), self->srcpad);
 

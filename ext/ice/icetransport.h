@@ -22,39 +22,49 @@ GST_ELEMENT_REGISTER_DECLARE (icetransport)
 typedef struct
 {
   GMutex
-      lock; /* guards all here; held over non-blocking sends, so that packets leave in order. The handlers
-                         * of libnice's signals, which a send may run, never take it. */
+      lock; /* guards all here; held over non-blocking sends, so that packets leave in order. The handlers of
+                 * libnice's signals, which a send may run, never take it. */
   GQueue queue; /* of GstBuffer: there is no route, or the socket is full */
   guint max_queued;
   gboolean retry;   /* a look at the queue is scheduled */
-  guint64 received; /* packets that came to the sink pad */
+  guint eos_wait;   /* s that EOS waits for the queue at most */
+  gboolean eos_due; /* EOS came, and waits for the queue to drain */
+  guint32 eos_seqnum;
+  gint64 eos_deadline; /* monotonic us */
+  gboolean ended;      /* EOS came, and all is sent */
+  gboolean playing;    /* EOS is posted in PLAYING alone, each time anew */
+  guint64 received;    /* packets that came to the sink pad */
   guint64 sent;
   guint64 bytes;
   guint64 queue_full;
   guint64
       refused; /* by the network, or no packet of a size that can be sent */
-  guint64 discarded; /* still queued when the element stopped, or at a flush */
-  gint last_error;   /* errno of the last refusal */
+  guint64
+      discarded; /* still queued when the element stopped, at a flush, or when EOS had waited long enough */
 } IceSender;
 
 /* Receiving. */
 typedef struct
 {
   gint wake_fd;     /* constant; an eventfd */
-  gint stop;        /* atomic */
-  gint eos;         /* atomic: EOS is to be pushed */
-  gint renegotiate; /* atomic: the caps property changed */
+  gint renegotiate; /* atomic: caps are to be chosen anew */
 
-  /* streaming thread */
+  /* streaming thread; and whoever stops it, once it has ended */
   UdpInbox *inbox;
   GstBufferPool *pool;
-  gboolean started; /* stream-start was pushed */
-  gboolean segment_sent;
   GQueue
       early; /* of EarlyPacket: from an address that is not known, or not yet */
+  gint64 drained;        /* monotonic ns; the sockets were empty then */
+  gboolean segment_lost; /* downstream was flushed behind our back */
 
-  GMutex lock;     /* guards all below */
-  GQueue queue;    /* of GstBuffer that came through libnice */
+  GMutex lock; /* guards all below */
+  GCond change;
+  gboolean active;  /* the source pad */
+  gboolean running; /* PLAYING */
+  gint64 resumed;   /* monotonic ns; since when */
+  GstEvent *eos;    /* to be pushed */
+  GQueue
+      queue; /* of GstBuffer that came through libnice; DTS: when, monotonic ns */
   guint64 packets; /* that arrived, whatever became of them */
   guint64 delivered;
   guint64 bytes;
@@ -82,8 +92,8 @@ struct _ConclaveIceTransport
   GstCaps *caps;
   GPtrArray *early; /* of EarlyText: what arrived before the agent was there */
   IceAgent *agent;  /* NULL below PAUSED */
+  IceAgentStats past; /* what agents of before have counted */
   IceState state;
-  GstEvent *eos; /* for send_event() */
 
   IceSender sender;
   IceReceiver receiver;
@@ -92,6 +102,14 @@ struct _ConclaveIceTransport
 /* icetransport.c */
 void conclave_ice_transport_take_text (
     ConclaveIceTransport *self, const char *text, gboolean is_candidate);
+
+/* icesettings.c */
+
+/* Takes the settings for a start over into `config`, which is to be cleared also when this gives FALSE: then an error
+ * was posted. */
+gboolean conclave_ice_transport_read_settings (
+    ConclaveIceTransport *self, IceAgentConfig *config);
+void conclave_ice_config_clear (IceAgentConfig *config);
 
 /* iceproperties.c */
 #define CONCLAVE_TYPE_ICE_STATE (conclave_ice_state_get_type ())
@@ -113,10 +131,22 @@ GstFlowReturn conclave_ice_transport_chain_list (
 /* Sends what is queued as far as the route takes it. */
 void conclave_ice_transport_flush_queue (ConclaveIceTransport *self);
 
+/* EOS of upstream: told when all is sent, or when that has taken too long. */
+void conclave_ice_sender_end (ConclaveIceTransport *self, guint32 seqnum);
+/* Nothing is to be sent any more: EOS is posted now, or when PLAYING begins. */
+void conclave_ice_sender_ended (ConclaveIceTransport *self, guint32 seqnum);
+/* There is more to send after all. */
+void conclave_ice_sender_go_on (ConclaveIceTransport *self);
+void conclave_ice_sender_run (ConclaveIceTransport *self, gboolean run);
+
 /* icereceive.c */
 void conclave_ice_receiver_init (IceReceiver *receiver);
 void conclave_ice_receiver_clear (IceReceiver *receiver);
 void conclave_ice_receiver_wake (IceReceiver *receiver);
+void conclave_ice_receiver_set_active (IceReceiver *receiver, gboolean active);
+void conclave_ice_receiver_run (IceReceiver *receiver, gboolean run);
+/* Takes `event`. */
+void conclave_ice_receiver_end (IceReceiver *receiver, GstEvent *event);
 gboolean conclave_ice_receiver_prepare (ConclaveIceTransport *self);
 void conclave_ice_receiver_release (ConclaveIceTransport *self);
 void conclave_ice_transport_receive (gpointer pad);

@@ -13,6 +13,10 @@
 #include <string.h>
 
 #define MAX_BURST 256 /* packets read without a break */
+#define RELEASE_TIMEOUT                                                       \
+  100 /* ms until a TURN server is asked again to take an allocation back */
+#define RELEASE_REQUESTS                                                      \
+  3 /* after 400 ms it is left to end the allocation by itself */
 #define FEW_PAIRS 4
 #define PACING_FEW 1 /* ms; a handful of packets to one peer floods nobody */
 #define PACING_MANY                                                           \
@@ -30,16 +34,16 @@ struct IceLink
   gint gathered;      /* atomic */
   gint change_queued; /* atomic */
   guint burst;        /* reading thread: packets since its loop last turned */
-  GSource *
-      change; /* main context's thread; the queued look, so that closing can cancel it */
   GMutex
-      change_lock; /* guards `change` against the threads libnice signals from */
+      change_lock; /* guards `change`, and that none is queued once `stop` is set */
+  GSource *change; /* the queued look, so that closing can cancel it */
   IceLinkEvents events;
   gpointer user;
 
   /* main context's thread */
   gboolean with_loopback;
-  guint pacing;
+  guint pacing;   /* ms; 0: ours to choose */
+  gboolean hasty; /* chosen for few pairs */
   gboolean controlling;
   IceDescription remote; /* ufrag is empty: none yet */
   char local_ufrag[ICE_MAX_UFRAG + 1];
@@ -81,9 +85,11 @@ queue_change (IceLink *link)
   g_source_set_callback (source, tell_change, ice_link_ref (link),
       (GDestroyNotify) ice_link_unref);
   g_mutex_lock (&link->change_lock);
-  link->change = g_source_ref (source);
+  if (!g_atomic_int_get (&link->stop)) {
+    link->change = g_source_ref (source);
+    g_source_attach (source, link->main_context);
+  }
   g_mutex_unlock (&link->change_lock);
-  g_source_attach (source, link->main_context);
   g_source_unref (source);
 }
 
@@ -361,18 +367,29 @@ knows_candidate (const IceDescription *d, const IceCandidate *c)
   return FALSE;
 }
 
-static void
-set_pacing (IceLink *link, gsize n_remote)
+static gboolean
+has_few_pairs (IceLink *link, gsize n_remote)
 {
-  guint pacing = link->pacing;
-  if (pacing == 0) {
-    GSList *locals = nice_agent_get_local_candidates (
-        link->nice, link->stream, ICE_COMPONENT);
-    pacing = g_slist_length (locals) * n_remote <= FEW_PAIRS ? PACING_FEW
-                                                             : PACING_MANY;
-    g_slist_free_full (locals, (GDestroyNotify) nice_candidate_free);
-  }
-  g_object_set (link->nice, "stun-pacing-timer", pacing, NULL);
+  GSList *locals = nice_agent_get_local_candidates (
+      link->nice, link->stream, ICE_COMPONENT);
+  gboolean few = g_slist_length (locals) * n_remote <= FEW_PAIRS;
+  g_slist_free_full (locals, (GDestroyNotify) nice_candidate_free);
+  return few;
+}
+
+/* libnice paces all checks of a round as it began them. So haste needs all candidates of both sides, and not just few. */
+static void
+set_pacing (IceLink *link, const IceDescription *remote)
+{
+  gboolean all = g_atomic_int_get (&link->gathered)
+                 && (remote->end_of_candidates || !remote->trickle);
+  link->hasty =
+      link->pacing == 0 && all && has_few_pairs (link, remote->n_candidates);
+  g_object_set (link->nice, "stun-pacing-timer",
+      link->pacing  ? link->pacing
+      : link->hasty ? PACING_FEW
+                    : PACING_MANY,
+      NULL);
 }
 
 /* Hands libnice those of `remote` that it does not know yet, and remembers them. */
@@ -409,11 +426,17 @@ restart_checks (IceLink *link)
       link->nice, link->stream, link->local_ufrag, link->local_pwd);
 }
 
+gboolean
+ice_link_has_peer (IceLink *link, const IceDescription *remote)
+{
+  return strcmp (link->remote.ufrag, remote->ufrag) == 0
+         && strcmp (link->remote.pwd, remote->pwd) == 0;
+}
+
 void
 ice_link_set_remote (IceLink *link, const IceDescription *remote)
 {
-  if (strcmp (link->remote.ufrag, remote->ufrag) != 0
-      || strcmp (link->remote.pwd, remote->pwd) != 0) {
+  if (!ice_link_has_peer (link, remote)) {
     if (link->remote.ufrag[0])
       restart_checks (link);
     memset (&link->remote, 0, sizeof link->remote);
@@ -421,12 +444,16 @@ ice_link_set_remote (IceLink *link, const IceDescription *remote)
     memcpy (link->remote.pwd, remote->pwd, sizeof link->remote.pwd);
     g_snprintf (link->username, sizeof link->username, "%s:%s", remote->ufrag,
         link->local_ufrag);
-    /* RFC 8445, 6.1.1: against a lite agent the full one controls. */
-    g_object_set (link->nice, "controlling-mode",
-        link->controlling || remote->lite, NULL);
-    set_pacing (link, remote->n_candidates);
+    set_pacing (link, remote);
     nice_agent_set_remote_credentials (
         link->nice, link->stream, remote->ufrag, remote->pwd);
+  }
+  IceLinkState state = ice_link_state (link);
+  if (link->hasty && state != ICE_LINK_CONNECTED && state != ICE_LINK_READY
+      && !has_few_pairs (link, remote->n_candidates)) {
+    /* More came after what was said to be all: a new round, at the right pace. */
+    set_pacing (link, remote);
+    ice_link_recheck (link);
   }
   add_remote_candidates (link, remote);
 }
@@ -470,6 +497,12 @@ gboolean
 ice_link_has_remote (IceLink *link)
 {
   return link->remote.ufrag[0] != '\0';
+}
+
+gboolean
+ice_link_is_controlling (IceLink *link)
+{
+  return link->controlling;
 }
 
 gboolean
@@ -585,6 +618,15 @@ ice_link_stun_tag (IceLink *link)
 }
 
 gboolean
+ice_link_is_own_answer (IceLink *link, const guint8 *bytes, gsize size)
+{
+  guint32 tag = g_htonl (link->stun_tag);
+  /* RFC 7983, 7: the first byte of STUN is 0 to 3. */
+  return size >= UDP_PATH_TAG_AT + sizeof tag && bytes[0] < 4
+         && memcmp (bytes + UDP_PATH_TAG_AT, &tag, sizeof tag) == 0;
+}
+
+gboolean
 ice_link_check_credentials (
     IceLink *link, const char **username, const char **password)
 {
@@ -606,14 +648,17 @@ ice_link_send (
   return sent < 0 ? 0 : (guint) sent;
 }
 
-void
-ice_link_abandon (IceLink *link)
+/* No event comes any more. */
+static void
+stop (IceLink *link)
 {
   GSource *change;
 
   if (g_atomic_int_get (&link->stop))
     return;
+  g_mutex_lock (&link->change_lock);
   g_atomic_int_set (&link->stop, TRUE);
+  g_mutex_unlock (&link->change_lock);
   g_main_context_wakeup (link->io_context);
   if (link->io_thread)
     g_thread_join (g_steal_pointer (&link->io_thread));
@@ -626,14 +671,26 @@ ice_link_abandon (IceLink *link)
     g_source_destroy (change);
     g_source_unref (change);
   }
-  nice_agent_remove_stream (link->nice, link->stream);
+}
+
+void
+ice_link_abandon (IceLink *link)
+{
+  stop (link);
+  /* While it gives allocations back, libnice sends on the stream's sockets and asserts that they are there. */
+  if (!link->closing)
+    nice_agent_remove_stream (link->nice, link->stream);
 }
 
 static void
 on_closed (GObject *object, GAsyncResult *result, gpointer user)
 {
   IceLink *link = user;
-  ice_link_abandon (link);
+  stop (link);
+  nice_agent_remove_stream (link->nice, link->stream);
+  /* Who sends or receives may hold the link for as long as downstream blocks; its successor may need the ports now. */
+  for (guint i = 0; i < link->n_paths; i++)
+    udp_path_leave_port (&link->paths[i]);
   if (link->closed)
     link->closed (link, link->closed_user);
   ice_link_unref (link);
@@ -648,6 +705,11 @@ ice_link_close (IceLink *link, void (*closed) (IceLink *link, gpointer user),
   link->closing = TRUE;
   link->closed = closed;
   link->closed_user = user;
+  /* Until every refresh has had an answer or its time is up, libnice's task holds the agent with all of its sockets, and
+   * only it can end that: with a server that is silent, its own times would come to half a minute. */
+  g_object_set (link->nice, "stun-initial-timeout", RELEASE_TIMEOUT,
+      "stun-max-retransmissions", RELEASE_REQUESTS, "stun-pacing-timer",
+      PACING_MANY, NULL);
   /* The reading thread stays until the servers' answers came: libnice takes them from it. */
   nice_agent_close_async (link->nice, on_closed, ice_link_ref (link));
 }

@@ -74,6 +74,12 @@ void ice_link_recheck (IceLink *link);
 
 IceLinkState ice_link_state (IceLink *link);
 gboolean ice_link_has_remote (IceLink *link);
+
+/* Whether that is the one with these credentials. */
+gboolean ice_link_has_peer (IceLink *link, const IceDescription *remote);
+
+/* Whether this side nominates, unless a conflict was settled otherwise: libnice keeps that to itself. */
+gboolean ice_link_is_controlling (IceLink *link);
 gboolean ice_link_has_loopback (IceLink *link);
 const char *ice_link_ufrag (IceLink *link);
 
@@ -92,6 +98,10 @@ UdpPath *ice_link_selected_path (IceLink *link);
 UdpPath *ice_link_paths (IceLink *link, guint *n);
 guint32 ice_link_stun_tag (IceLink *link);
 
+/* Whether a packet from a media socket is STUN with the link's tag: an answer to a check of our own. Any thread. */
+gboolean ice_link_is_own_answer (
+    IceLink *link, const guint8 *bytes, gsize size);
+
 /* Packets the kernel dropped at full receive buffers, media's and libnice's. Any thread. */
 guint64 ice_link_kernel_drops (IceLink *link);
 
@@ -104,9 +114,11 @@ gboolean ice_link_check_credentials (
 guint ice_link_send (
     IceLink *link, const NiceOutputMessage *messages, guint n, gboolean *gone);
 
-/* Gives TURN allocations back and stops the thread; no event comes after `closed` was called. Again: no effect. */
+/* Gives TURN allocations back, stops the thread and frees the ports, whoever else holds a reference; no event comes after
+ * `closed` was called. Again: no effect. */
 void ice_link_close (IceLink *link,
     void (*closed) (IceLink *link, gpointer user), gpointer user);
 
-/* The same without waiting for servers. */
+/* The same without waiting for servers, for a link that ice_link_close() was not called for; otherwise only the events
+ * end, and what libnice holds stays until it is done. */
 void ice_link_abandon (IceLink *link);

@@ -15,6 +15,7 @@
 #include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef UDP_SEGMENT
@@ -30,8 +31,6 @@
 /* Order of the sockets in the kernel's group: libnice's was there first. */
 #define TO_NICE 0
 #define TO_MEDIA 1
-
-#define STUN_TRANSACTION_OFFSET 8 /* RFC 8489, 5: type, length, magic cookie */
 
 int
 udp_set_receive_buffer (int fd, int size)
@@ -59,7 +58,7 @@ share_port (int media_fd, int nice_fd, const struct sockaddr *local,
     BPF_STMT (BPF_LD | BPF_B | BPF_ABS, 0),
     BPF_JUMP (BPF_JMP | BPF_JGT | BPF_K, 191, 4, 0),
     BPF_JUMP (BPF_JMP | BPF_JGE | BPF_K, 128, 2, 0),
-    BPF_STMT (BPF_LD | BPF_W | BPF_ABS, STUN_TRANSACTION_OFFSET),
+    BPF_STMT (BPF_LD | BPF_W | BPF_ABS, UDP_PATH_TAG_AT),
     BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, stun_tag, 0, 1),
     BPF_STMT (BPF_RET | BPF_K, TO_MEDIA),
     BPF_STMT (BPF_RET | BPF_K, TO_NICE),
@@ -110,6 +109,7 @@ udp_path_open (UdpPath *path, int nice_fd, unsigned if_index, int buffer_size,
           p.fd, IPPROTO_IP, IP_UNICAST_IF, &index, sizeof index);
   }
   (void) setsockopt (p.fd, IPPROTO_UDP, UDP_GRO, &one, sizeof one);
+  (void) setsockopt (p.fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one);
   if (buffer_size > 0) {
     (void) udp_set_receive_buffer (p.fd, buffer_size);
     (void) setsockopt (
@@ -132,6 +132,19 @@ udp_path_close (UdpPath *path)
   if (path->fd >= 0)
     (void) close (path->fd);
   path->fd = -1;
+}
+
+void
+udp_path_leave_port (UdpPath *path)
+{
+  if (path->fd < 0)
+    return;
+  /* The number stays taken, so that no thread can meet somebody else's file under it. */
+  int nowhere = socket (AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (nowhere < 0)
+    return;
+  (void) dup3 (nowhere, path->fd, O_CLOEXEC);
+  (void) close (nowhere);
 }
 
 /* How many packets from `packets` on one UDP_SEGMENT message can carry: equal sizes, the last may be shorter. */
@@ -193,9 +206,18 @@ make_messages (const UdpPath *path, const struct sockaddr *to,
   return m;
 }
 
+/* What the kernel says to a segmented message that it would take in pieces: a device that cannot (EIO), a path MTU below
+ * the packet (EMSGSIZE, EINVAL). Anything else, such as no route, it would say to the pieces too. */
+static bool
+is_about_segments (int error)
+{
+  return error == EMSGSIZE || error == EINVAL || error == EIO
+         || error == EOPNOTSUPP;
+}
+
 unsigned
 udp_path_send (UdpPath *path, const struct sockaddr *to, socklen_t to_len,
-    const UdpPacket *packets, unsigned n, unsigned *failed, int *error)
+    const UdpPacket *packets, unsigned n, unsigned *failed)
 {
   struct mmsghdr messages[UDP_PATH_MAX_PACKETS];
   SegmentControl controls[UDP_PATH_MAX_PACKETS];
@@ -218,14 +240,12 @@ udp_path_send (UdpPath *path, const struct sockaddr *to, socklen_t to_len,
       continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)
       return done;
-    if (carried[0] > 1) {
-      /* A device that cannot, or a path MTU below the packet: one by one the kernel fragments. */
-      path->gso_limit = packets[done].size - 1;
+    if (carried[0] > 1 && is_about_segments (errno)) {
+      path->gso_limit = packets[done].size - 1; /* one by one it fragments */
       continue;
     }
-    *error = errno;
-    (*failed)++;
-    done++;
+    *failed += carried[0];
+    done += carried[0];
   }
   return done;
 }
@@ -237,7 +257,8 @@ struct UdpInbox
   struct sockaddr_storage from[UDP_PATH_SLOTS];
   union
   {
-    char bytes[CMSG_SPACE (sizeof (int))];
+    char bytes[CMSG_SPACE (sizeof (int))
+               + CMSG_SPACE (sizeof (struct timespec))];
     struct cmsghdr align;
   } controls[UDP_PATH_SLOTS];
   uint8_t *room;
@@ -269,18 +290,21 @@ udp_inbox_free (UdpInbox *inbox)
   free (inbox);
 }
 
-/* What the kernel coalesced says in a control message how long each packet is. */
-static size_t
-segment_size (struct msghdr *h, size_t size)
+/* What the kernel says of a message: how long each of the packets is that it coalesced, and when it came. */
+static void
+read_controls (struct msghdr *h, UdpArrival *arrival)
 {
   for (struct cmsghdr *c = CMSG_FIRSTHDR (h); c; c = CMSG_NXTHDR (h, c))
     if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
       int segment;
       memcpy (&segment, CMSG_DATA (c), sizeof segment);
       if (segment > 0)
-        return (size_t) segment;
+        arrival->segment = (size_t) segment;
+    } else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_TIMESTAMPNS) {
+      struct timespec t;
+      memcpy (&t, CMSG_DATA (c), sizeof t);
+      arrival->stamp = (int64_t) t.tv_sec * 1000000000 + t.tv_nsec;
     }
-  return size;
 }
 
 unsigned
@@ -301,8 +325,9 @@ udp_path_receive (
     return 0;
   for (int i = 0; i < n; i++) {
     size_t size = inbox->messages[i].msg_len;
-    out[i] = (UdpArrival){ inbox->vectors[i].iov_base, size,
-      segment_size (&inbox->messages[i].msg_hdr, size), &inbox->from[i] };
+    out[i] = (UdpArrival){ inbox->vectors[i].iov_base, size, size,
+      &inbox->from[i], 0 };
+    read_controls (&inbox->messages[i].msg_hdr, &out[i]);
   }
   return (unsigned) n;
 }

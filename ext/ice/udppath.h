@@ -20,6 +20,8 @@
 #define UDP_PATH_SLOTS 16 /* messages of one recvmmsg */
 #define UDP_PATH_SLOT_SIZE                                                    \
   65536 /* with UDP_GRO one message holds many packets */
+#define UDP_PATH_TAG_AT                                                       \
+  8 /* where a STUN message has its transaction ID: RFC 8489, 5 */
 #define UDP_PATH_MAX_SEGMENTS                                                 \
   48 /* of one UDP_SEGMENT message: the kernel takes 64 (128 since 6.9) and 65,507 bytes */
 #define UDP_PATH_MAX_PACKETS 128 /* one udp_path_send() */
@@ -49,15 +51,16 @@ bool udp_path_open (UdpPath *path, int nice_fd, unsigned if_index,
     int buffer_size, uint32_t stun_tag);
 void udp_path_close (UdpPath *path);
 
+/* Frees the port at once, also while other threads use `path`: for them it falls silent, and sending fails. */
+void udp_path_leave_port (UdpPath *path);
+
 /* Asks for a receive buffer of `size`, above the system's limit where we may; gives what the kernel granted. */
 int udp_set_receive_buffer (int fd, int size);
 
 /* Sends up to UDP_PATH_MAX_PACKETS in order without waiting. Gives how many were dealt with; fewer than `n` means
- * that the socket is full now. `*failed` grows by those the kernel refused for another reason, and `*error` is
- * then the last reason. */
+ * that the socket is full now. `*failed` grows by those the kernel refused for another reason. */
 unsigned udp_path_send (UdpPath *path, const struct sockaddr *to,
-    socklen_t to_len, const UdpPacket *packets, unsigned n, unsigned *failed,
-    int *error);
+    socklen_t to_len, const UdpPacket *packets, unsigned n, unsigned *failed);
 
 typedef struct
 {
@@ -66,6 +69,8 @@ typedef struct
   size_t
       segment; /* packets of this size one behind the other; the last may be shorter */
   const struct sockaddr_storage *from;
+  int64_t
+      stamp; /* when the kernel got it, ns of CLOCK_REALTIME; 0: it does not say */
 } UdpArrival;
 
 /* Room for one receive: UDP_PATH_SLOTS × UDP_PATH_SLOT_SIZE bytes, so one per receiving thread. */

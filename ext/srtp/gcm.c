@@ -207,4 +207,6 @@ const SrtpTransform srtp_gcm_transform = {
   gcm_protect_rtcp,
   gcm_unprotect_rtp,
   gcm_unprotect_rtcp,
+  NULL,
+  UINT32_MAX,
 };

@@ -7,12 +7,17 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "transform.h"
 
-#include <limits.h>
+#include "../sodium/reader.h"
+
+#include <arpa/inet.h>
 #include <srtp2/crypto_types.h>
 #include <srtp2/srtp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <threads.h>
+
+#define MAX_RTCP_RESUMED                                                      \
+  4096 /* ours: packets made in vain, at a microsecond or two each */
 
 typedef struct
 {
@@ -21,6 +26,7 @@ typedef struct
       clear; /* receiving: made for the first SRTCP packet with E = 0, which libsrtp2 refuses in the other one */
   Secret *key;
   SrtpConfig config;
+  size_t rtcp_tag; /* bytes */
 } Lib;
 
 static once_flag init_once = ONCE_FLAG_INIT;
@@ -91,6 +97,7 @@ lib_create (const SrtpConfig *config, const uint8_t *key, void *previous)
 
   call_once (&init_once, init_libsrtp2);
   lib->config = *config;
+  lib->rtcp_tag = srtp_tag_len (config->rtcp_cipher, config->rtcp_auth);
   lib->key = secret_copy (key, srtp_config_key_len (config));
   if (!lib->key) {
     lib_destroy (lib);
@@ -129,6 +136,21 @@ make_outbound_stream (Lib *lib, uint32_t ssrc)
   return srtp_protect (lib->context, packet, &len) == srtp_err_status_ok;
 }
 
+/* libsrtp2 knows no way either to say with which SRTCP index a stream goes on: packets that are thrown away count it up. */
+static bool
+count_up_rtcp (Lib *lib, uint32_t ssrc, uint32_t index)
+{
+  bool ok = true;
+  for (uint32_t i = 0; ok && i < index; i++) {
+    uint8_t packet[8 + SRTP_MAX_TRAILER_LEN + 4] = { 0x80, 201, 0, 1,
+      (uint8_t) (ssrc >> 24), (uint8_t) (ssrc >> 16), (uint8_t) (ssrc >> 8),
+      (uint8_t) ssrc };
+    int len = 8;
+    ok = srtp_protect_rtcp (lib->context, packet, &len) == srtp_err_status_ok;
+  }
+  return ok;
+}
+
 static bool
 make_inbound_stream (Lib *lib, uint32_t ssrc)
 {
@@ -139,6 +161,13 @@ make_inbound_stream (Lib *lib, uint32_t ssrc)
   return srtp_add_stream (lib->context, &policy) == srtp_err_status_ok;
 }
 
+static bool
+has_stream (const Lib *lib, uint32_t ssrc)
+{
+  uint32_t roc;
+  return srtp_get_stream_roc (lib->context, ssrc, &roc) == srtp_err_status_ok;
+}
+
 /* Has libsrtp2 come to the index that the session has decided. */
 static bool
 drive (Lib *lib, SrtpPacket *packet)
@@ -146,14 +175,11 @@ drive (Lib *lib, SrtpPacket *packet)
   uint32_t roc = (uint32_t) (packet->index >> 16);
 
   if (!packet->known && roc > 0) {
-    /* Its SRTCP may have made the stream already. */
-    bool made = srtp_set_stream_roc (lib->context, packet->ssrc, roc)
-                == srtp_err_status_ok;
-    if (!made && lib->config.direction == SRTP_SEND)
-      made = make_outbound_stream (lib, packet->ssrc);
-    else if (!made)
-      made = make_inbound_stream (lib, packet->ssrc);
-    if (!made)
+    /* Receiving: its SRTCP may have made the stream already. */
+    if (!has_stream (lib, packet->ssrc)
+        && !(lib->config.direction == SRTP_SEND
+                 ? make_outbound_stream (lib, packet->ssrc)
+                 : make_inbound_stream (lib, packet->ssrc)))
       return false;
     packet->known = packet->driven = true;
   }
@@ -163,6 +189,15 @@ drive (Lib *lib, SrtpPacket *packet)
   return true;
 }
 
+/* A stream that goes on in this context, which has not seen it. */
+static bool
+resume_rtcp (Lib *lib, const SrtpPacket *packet)
+{
+  return packet->known || packet->rtcp_before == 0
+         || has_stream (lib, packet->ssrc)
+         || count_up_rtcp (lib, packet->ssrc, packet->rtcp_before);
+}
+
 static bool
 lib_protect_rtp (void *state, SrtpPacket *packet, const uint8_t *in,
     size_t len, uint8_t *out)
@@ -170,7 +205,7 @@ lib_protect_rtp (void *state, SrtpPacket *packet, const uint8_t *in,
   Lib *lib = state;
   int n = (int) len;
 
-  if (!drive (lib, packet))
+  if (!resume_rtcp (lib, packet) || !drive (lib, packet))
     return false;
   if (in != out)
     memcpy (out, in, len);
@@ -184,9 +219,18 @@ lib_protect_rtcp (void *state, SrtpPacket *packet, const uint8_t *in,
   Lib *lib = state;
   int n = (int) len;
 
+  if (!resume_rtcp (lib, packet))
+    return false;
   if (in != out)
     memcpy (out, in, len);
-  return srtp_protect_rtcp (lib->context, out, &n) == srtp_err_status_ok;
+  if (srtp_protect_rtcp (lib->context, out, &n) != srtp_err_status_ok)
+    return false;
+  /* What goes out has the index that was decided, or does not go out. */
+  Reader word = reader_init (
+      out + n - 4
+          - (srtp_cipher_is_gcm (lib->config.rtcp_cipher) ? 0 : lib->rtcp_tag),
+      4);
+  return (reader_uint (&word, 4) & 0x7fffffff) == packet->index;
 }
 
 static SrtpResult
@@ -195,13 +239,10 @@ result_of (srtp_err_status_t status)
   switch (status) {
     case srtp_err_status_ok:
       return SRTP_OK;
-    case srtp_err_status_replay_fail:
-    case srtp_err_status_replay_old:
-    case srtp_err_status_pkt_idx_old:
-      return SRTP_REPLAYED;
     case srtp_err_status_alloc_fail:
       return SRTP_FAILED;
-    default: /* how a wrong GCM tag is told differs between its cryptographic libraries */
+    default: /* How a wrong GCM tag is told differs between its cryptographic libraries. That it calls replayed what the
+                session does not means that under this key the packet would be another one. */
       return SRTP_UNAUTHENTIC;
   }
 }
@@ -230,7 +271,7 @@ lib_unprotect_rtcp (void *state, SrtpPacket *packet, const uint8_t *in,
   srtp_t context = lib->context;
 
   if (!srtp_cipher_is_gcm (lib->config.rtcp_cipher)) {
-    word -= srtp_tag_len (lib->config.rtcp_cipher, lib->config.rtcp_auth);
+    word -= lib->rtcp_tag;
     if (!(in[word] & 0x80)) {
       srtp_policy_t policy =
           make_policy (&lib->config, secret_bytes (lib->key), true);
@@ -247,6 +288,17 @@ lib_unprotect_rtcp (void *state, SrtpPacket *packet, const uint8_t *in,
   return result_of (srtp_unprotect_rtcp (context, out, &n));
 }
 
+static void
+lib_forget (void *state, uint32_t ssrc)
+{
+  Lib *lib = state;
+
+  /* Unlike its neighbours this call takes the SSRC as it lies in the packet. It fails for a stream that is not there. */
+  (void) srtp_remove_stream (lib->context, htonl (ssrc));
+  if (lib->clear)
+    (void) srtp_remove_stream (lib->clear, htonl (ssrc));
+}
+
 const SrtpTransform srtp_libsrtp2_transform = {
   lib_create,
   lib_destroy,
@@ -254,4 +306,6 @@ const SrtpTransform srtp_libsrtp2_transform = {
   lib_protect_rtcp,
   lib_unprotect_rtp,
   lib_unprotect_rtcp,
+  lib_forget,
+  MAX_RTCP_RESUMED,
 };

@@ -10,6 +10,8 @@
 
 #define INDEX_LIMIT (UINT64_C (1) << 48)
 #define RTCP_INDEX_MAX UINT32_C (0x7fffffff)
+#define WRAP_MARGIN                                                           \
+  0x10000 /* an SRTCP index may begin anew this near to its end */
 #define MAX_ATTEMPTS (2 * SRTP_MAX_KEYS)
 
 /* One call, from parse to result. */
@@ -19,7 +21,10 @@ typedef struct
   int kind; /* RTP or RTCP */
   SrtpPacket packet;
   uint16_t seq;
+  bool
+      wraps; /* the index begins anew, which a key that the stream has not used allows */
   SrtpStream *stream; /* NULL: an SSRC without one */
+  SrtpStanding at;    /* before this packet */
   SrtpInfo *info;
 } Job;
 
@@ -72,31 +77,57 @@ srtp_packet_ssrc (const uint8_t *packet, size_t len, bool rtcp, uint32_t *ssrc)
   return ok;
 }
 
+/* Whether one more SSRC may be told to have failed: some at once, and then one of SRTP_TELL_INTERVAL packets, so that
+ * made-up SSRCs neither fill a log nor use up the warning that one with another key is for. */
+static bool
+may_tell (SrtpSession *session)
+{
+  if (session->tellable == 0)
+    return false;
+  session->tellable--;
+  return true;
+}
+
+static void
+count_packet (SrtpSession *session, SrtpResult result, size_t octets)
+{
+  session->counters.results[result]++;
+  session->counters.octets += octets;
+  if (++session->since_tellable < SRTP_TELL_INTERVAL)
+    return;
+  session->since_tellable = 0;
+  if (session->tellable < SRTP_MAX_STRANGERS)
+    session->tellable++;
+}
+
 static SrtpResult
 finish (Job *job, SrtpResult result, size_t octets)
 {
   SrtpSession *session = job->session;
-  SrtpCounters *own = job->stream ? &job->stream->counters : NULL;
+  SrtpAccount *own = job->stream ? &job->stream->account : NULL;
 
-  session->counters.results[result]++;
-  session->counters.octets += octets;
+  count_packet (session, result, octets);
   job->info->ssrc = job->packet.ssrc;
   job->info->index = job->packet.index;
   if (!own && result != SRTP_OK && result != SRTP_MALFORMED
-      && session->config.direction == SRTP_RECEIVE) {
-    SrtpStranger *stranger = stranger_find (session, job->packet.ssrc);
-    if (!stranger)
-      stranger = stranger_make (session, job->packet.ssrc);
-    own = stranger ? &stranger->counters : NULL;
-  }
-  if (own) {
-    own->results[result]++;
-    own->octets += octets;
-    job->info->first_failure =
-        result == SRTP_UNAUTHENTIC && own->results[result] == 1;
-    job->info->recovered = result == SRTP_OK && own->results[result] == 1
-                           && own->results[SRTP_UNAUTHENTIC] > 0;
-  }
+      && session->config.direction == SRTP_RECEIVE)
+    own = stranger_account (session, job->packet.ssrc);
+  if (!own)
+    return result;
+
+  own->counters.results[result]++;
+  own->counters.octets += octets;
+  uint32_t *in_row = &own->refused_in_row[job->kind];
+  *in_row = result == SRTP_OK ? 0 : *in_row + (*in_row < UINT32_MAX);
+  job->info->refused_in_row = *in_row;
+  bool says_something =
+      result == SRTP_UNAUTHENTIC
+      || (result == SRTP_NO_KEY && srtp_session_has_key (session));
+  if (says_something && !own->told && may_tell (session))
+    job->info->first_failure = own->told = true;
+  job->info->recovered = result == SRTP_OK
+                         && own->counters.results[result] == 1
+                         && own->counters.results[SRTP_UNAUTHENTIC] > 0;
   return result;
 }
 
@@ -117,13 +148,20 @@ nearest_index (uint64_t reference, uint16_t seq)
 }
 
 static uint64_t
-estimate_index (const SrtpStream *stream, uint16_t seq)
+estimate_index (const SrtpStanding *at, uint16_t seq)
 {
-  if (!stream || stream->knowledge == STREAM_FRESH)
+  if (at->knowledge == STREAM_FRESH)
     return seq;
-  if (stream->knowledge == STREAM_ROC_TOLD)
-    return stream->reference | seq;
-  return nearest_index (stream->reference, seq);
+  if (at->knowledge == STREAM_ROC_TOLD)
+    return at->reference | seq;
+  return nearest_index (at->reference, seq);
+}
+
+static void
+find_stream (Job *job)
+{
+  job->stream = stream_find (job->session, job->packet.ssrc);
+  job->at = stream_standing (job->session, job->stream, job->packet.ssrc);
 }
 
 /* RFC 3711, 3.3.2. Changes nothing. */
@@ -133,7 +171,7 @@ check_index (const SrtpStream *stream, int kind, uint64_t index)
   if (!stream || !stream->seen[kind]
       || replay_window_is_new (stream->seen[kind], index))
     return SRTP_OK;
-  uint64_t top = kind == RTP ? stream->top : stream->rtcp_top;
+  uint64_t top = kind == RTP ? stream->top : stream->at.rtcp_top;
   size_t window = kind == RTP ? stream->window : SRTP_RTCP_WINDOW;
   return top - index >= window ? SRTP_TOO_OLD : SRTP_REPLAYED;
 }
@@ -143,24 +181,30 @@ commit_index (SrtpStream *stream, int kind, uint64_t index)
 {
   replay_window_commit (stream->seen[kind], index);
   if (kind == RTCP) {
-    if (index > stream->rtcp_top)
-      stream->rtcp_top = (uint32_t) index;
+    if (index > stream->at.rtcp_top)
+      stream->at.rtcp_top = (uint32_t) index;
     return;
   }
   if (!stream->any || index > stream->top)
     stream->top = index;
   stream->any = true;
-  if (stream->knowledge != STREAM_SEEN || index > stream->reference)
-    stream->reference = index;
-  stream->knowledge = STREAM_SEEN;
+  stream->at.reference = stream->top;
+  stream->at.knowledge = STREAM_SEEN;
 }
 
 /* RFC 3711, 9.2: counts a packet under `key`, and tells once when few are left. */
 static void
-count_use (SrtpKey *key, int kind, SrtpInfo *info)
+count_use (Job *job, SrtpKey *key)
 {
-  key->left[kind]--;
-  info->soft_limit = key->left[kind] == key->soft[kind];
+  SrtpSession *session = job->session;
+
+  key->left[job->kind]--;
+  job->info->soft_limit = key->left[job->kind] == key->soft[job->kind];
+  key->used = true;
+  key->last_use = ++session->good;
+  if (key->serial == session->newest)
+    session->under_newest++;
+  stream_touch (session, job->stream);
 }
 
 /* What the transform knows of this SSRC goes to and comes from the stream. */
@@ -203,18 +247,18 @@ insert_mki (const SrtpSession *session, const SrtpKey *key, int kind,
   memcpy (at, key->mki, session->mki_len);
 }
 
-/* Sending, once the index is decided: the stream exists, so that nothing can fail between encryption and commit. */
+/* What must be there before a packet is sent: nothing can fail between encryption and commit. */
 static SrtpResult
-protect (Job *job, const uint8_t *in, size_t len, uint8_t *out, size_t room,
-    size_t *out_len)
+prepare_sending (Job *job, size_t len, size_t room)
 {
   SrtpSession *session = job->session;
-  SrtpKey *key = &session->keys[0];
-  size_t gain = session->overhead[job->kind];
+  size_t gain = session->overhead[job->kind] + session->mki_len;
 
-  if (room < gain + session->mki_len || len > room - gain - session->mki_len)
+  if (len > SRTP_MAX_PACKET - gain)
+    return SRTP_MALFORMED;
+  if (room < gain || len > room - gain)
     return SRTP_NO_ROOM;
-  if (key->left[job->kind] == 0)
+  if (session->keys[0].left[job->kind] == 0)
     return SRTP_KEY_SPENT;
   if (!job->stream) {
     SrtpResult made = stream_make (session, job->packet.ssrc, &job->stream);
@@ -223,20 +267,37 @@ protect (Job *job, const uint8_t *in, size_t len, uint8_t *out, size_t room,
   }
   if (!job->stream->seen[job->kind])
     job->stream->seen[job->kind] = replay_window_new (SRTP_RTCP_WINDOW);
-  if (!job->stream->seen[job->kind])
-    return SRTP_FAILED;
+  return job->stream->seen[job->kind] ? SRTP_OK : SRTP_FAILED;
+}
+
+/* Sending, once the index is decided. */
+static SrtpResult
+protect (Job *job, const uint8_t *in, size_t len, uint8_t *out, size_t room,
+    size_t *out_len)
+{
+  SrtpSession *session = job->session;
+  SrtpKey *key = &session->keys[0];
+  const SrtpTransform *transform = session->transform;
+  size_t gain = session->overhead[job->kind];
+
+  SrtpResult result = prepare_sending (job, len, room);
+  if (result != SRTP_OK)
+    return result;
 
   /* Before the attempt: an index that a library failed with may have made key stream all the same. */
+  if (job->wraps)
+    stream_wrap (session, job->stream, job->kind);
   load_marks (job, 0);
+  job->packet.rtcp_before = job->stream->at.rtcp_top;
   job->info->new_stream = !job->stream->authentic;
   commit_index (job->stream, job->kind, job->packet.index);
   job->stream->key_serial[job->kind] = key->serial;
   job->stream->authentic = true;
-  count_use (key, job->kind, job->info);
-  bool ok = job->kind == RTP ? key->transform->protect_rtp (
-                key->state, &job->packet, in, len, out)
-                             : key->transform->protect_rtcp (
-                                 key->state, &job->packet, in, len, out);
+  count_use (job, key);
+  bool ok =
+      job->kind == RTP
+          ? transform->protect_rtp (key->state, &job->packet, in, len, out)
+          : transform->protect_rtcp (key->state, &job->packet, in, len, out);
   job->packet.known |= ok;
   store_marks (job, 0);
   if (!ok)
@@ -244,6 +305,41 @@ protect (Job *job, const uint8_t *in, size_t len, uint8_t *out, size_t room,
   insert_mki (session, key, job->kind, out, len + gain);
   *out_len = len + gain + session->mki_len;
   return SRTP_OK;
+}
+
+/* Whether the sender's key is newer than all that this stream has sent under: then its indices may begin anew. */
+static bool
+may_wrap (const Job *job)
+{
+  return !job->stream
+         || job->stream->key_serial[job->kind] < job->session->keys[0].serial;
+}
+
+/* Decides the index of a packet to send. `index`: NULL to estimate it. */
+static SrtpResult
+choose_index (Job *job, const uint64_t *index)
+{
+  uint64_t estimate = estimate_index (&job->at, job->seq);
+
+  job->packet.index = index ? *index : estimate;
+  if (estimate >= INDEX_LIMIT && (!index || *index == estimate - INDEX_LIMIT)
+      && may_wrap (job)) {
+    job->packet.index = estimate - INDEX_LIMIT;
+    job->wraps = true;
+    return SRTP_OK;
+  }
+  if (job->packet.index >= INDEX_LIMIT)
+    return SRTP_KEY_SPENT;
+  if (job->packet.index != estimate) {
+    if (!job->stream) {
+      SrtpResult made =
+          stream_make (job->session, job->packet.ssrc, &job->stream);
+      if (made != SRTP_OK)
+        return made;
+    }
+    job->stream->driven = 0xff;
+  }
+  return check_index (job->stream, RTP, job->packet.index);
 }
 
 /* `index`: NULL to estimate it. */
@@ -255,26 +351,14 @@ protect_rtp (SrtpSession *session, const uint64_t *index, const uint8_t *in,
   Job job = { .session = session, .kind = RTP, .info = info ? info : &unused };
 
   *job.info = (SrtpInfo){ 0 };
-  if (session->config.direction != SRTP_SEND || !session->keys[0].transform)
+  if (session->config.direction != SRTP_SEND || !session->keys[0].state)
     return finish (&job, SRTP_NO_KEY, 0);
   if (!parse_rtp (in, len, &job.packet, &job.seq)
       || (index && (*index & 0xffff) != job.seq))
     return finish (&job, SRTP_MALFORMED, 0);
 
-  job.stream = stream_find (session, job.packet.ssrc);
-  job.packet.index = estimate_index (job.stream, job.seq);
-  if (index && job.packet.index != *index) {
-    job.packet.index = *index;
-    if (!job.stream) {
-      SrtpResult made = stream_make (session, job.packet.ssrc, &job.stream);
-      if (made != SRTP_OK)
-        return finish (&job, made, 0);
-    }
-    job.stream->driven = 0xff;
-  }
-  if (job.packet.index >= INDEX_LIMIT)
-    return finish (&job, SRTP_KEY_SPENT, 0);
-  SrtpResult result = check_index (job.stream, RTP, job.packet.index);
+  find_stream (&job);
+  SrtpResult result = choose_index (&job, index);
   if (result == SRTP_OK)
     result = protect (&job, in, len, out, room, out_len);
   return finish (&job, result, result == SRTP_OK ? len : 0);
@@ -305,12 +389,15 @@ srtp_session_protect_rtcp (SrtpSession *session, const uint8_t *in, size_t len,
   };
 
   *job.info = (SrtpInfo){ 0 };
-  if (session->config.direction != SRTP_SEND || !session->keys[0].transform)
+  if (session->config.direction != SRTP_SEND || !session->keys[0].state)
     return finish (&job, SRTP_NO_KEY, 0);
   if (!parse_rtcp (in, len, &job.packet))
     return finish (&job, SRTP_MALFORMED, 0);
-  job.stream = stream_find (session, job.packet.ssrc);
-  job.packet.index = (job.stream ? (uint64_t) job.stream->rtcp_top : 0) + 1;
+  find_stream (&job);
+  job.packet.index = (uint64_t) job.at.rtcp_top + 1;
+  job.wraps = job.packet.index > RTCP_INDEX_MAX && may_wrap (&job);
+  if (job.wraps)
+    job.packet.index = 1;
   SrtpResult result = job.packet.index > RTCP_INDEX_MAX
                           ? SRTP_KEY_SPENT
                           : protect (&job, in, len, out, room, out_len);
@@ -330,28 +417,31 @@ static bool
 key_may_still (const Job *job, const SrtpKey *key, uint64_t index)
 {
   const SrtpStream *stream = job->stream;
-  return !stream || key->serial >= stream->key_serial[job->kind]
+  if (!stream)
+    return true;
+  if (job->wraps)
+    return key->serial > stream->key_serial[job->kind];
+  return key->serial >= stream->key_serial[job->kind]
          || index < stream->key_since[job->kind];
 }
 
 static size_t
 add_attempts (const Job *job, SrtpKey *key, Attempt *out)
 {
-  const SrtpStream *stream = job->stream;
   uint64_t index = job->packet.index, neighbour = INDEX_LIMIT;
   size_t n = 0;
 
   if (index < INDEX_LIMIT && key_may_still (job, key, index))
     out[n++] = (Attempt){ key, index };
   /* The ROC was told, but the sequence number may have wrapped between that and this packet. */
-  if (job->kind == RTP && stream && stream->knowledge == STREAM_ROC_TOLD) {
+  if (job->kind == RTP && job->at.knowledge == STREAM_ROC_TOLD) {
     if (job->seq < 0x8000)
       neighbour = index + 0x10000;
     else if (index >= 0x10000)
       neighbour = index - 0x10000;
   }
   if (neighbour < INDEX_LIMIT && key_may_still (job, key, neighbour)
-      && check_index (stream, RTP, neighbour) == SRTP_OK)
+      && check_index (job->stream, RTP, neighbour) == SRTP_OK)
     out[n++] = (Attempt){ key, neighbour };
   return n;
 }
@@ -367,7 +457,7 @@ list_attempts (const Job *job, const uint8_t *mki, Attempt *out)
 
   for (size_t i = 0; i < SRTP_MAX_KEYS; i++) {
     SrtpKey *key = &session->keys[i];
-    if (!key->transform
+    if (!key->state
         || (session->mki_len > 0
             && memcmp (key->mki, mki, session->mki_len) /* public bytes */
                    != 0))
@@ -390,17 +480,20 @@ try_attempt (Job *job, const Attempt *attempt, const uint8_t *in, size_t len,
     uint8_t *out)
 {
   SrtpKey *key = attempt->key;
+  const SrtpTransform *transform = job->session->transform;
   size_t slot = (size_t) (key - job->session->keys);
 
   if (key->left[job->kind] == 0)
     return SRTP_KEY_SPENT;
   job->packet.index = attempt->index;
   load_marks (job, slot);
-  SrtpResult result = job->kind == RTP
-                          ? key->transform->unprotect_rtp (
-                              key->state, &job->packet, in, len, out)
-                          : key->transform->unprotect_rtcp (
-                              key->state, &job->packet, in, len, out);
+  SrtpResult result =
+      job->kind == RTP
+          ? transform->unprotect_rtp (key->state, &job->packet, in, len, out)
+          : transform->unprotect_rtcp (key->state, &job->packet, in, len, out);
+  if (result != SRTP_OK && !job->stream && job->packet.known
+      && transform->forget)
+    transform->forget (key->state, job->packet.ssrc);
   job->packet.known |= result == SRTP_OK && job->kind == RTP;
   store_marks (job, slot);
   return result;
@@ -430,21 +523,34 @@ accept (Job *job, const Attempt *attempt)
 
   job->info->new_stream = !stream->authentic;
   stream->authentic = true;
+  if (job->wraps)
+    stream_wrap (session, stream, kind);
   commit_index (stream, kind, job->packet.index);
   if (key->serial > stream->key_serial[kind]) {
     stream->key_serial[kind] = key->serial;
-    stream->key_since[kind] = job->packet.index;
+    stream->key_since[kind] = job->wraps ? 0 : job->packet.index;
   } else if (key->serial == stream->key_serial[kind]
              && job->packet.index < stream->key_since[kind]) {
     stream->key_since[kind] = job->packet.index;
   }
-  count_use (key, kind, job->info);
+  count_use (job, key);
   if (key->serial == session->newest
-      && ++session->under_newest == SRTP_KEY_LINGER)
+      && session->under_newest == SRTP_KEY_LINGER)
     for (size_t i = 0; i < SRTP_MAX_KEYS; i++)
       if (&session->keys[i] != key)
         key_drop (session, &session->keys[i]);
   return SRTP_OK;
+}
+
+/* What several attempts come to: a library that failed, or a key that could not be tried any more, is told first; that
+ * another key does not fit says nothing then. */
+static SrtpResult
+worse (SrtpResult a, SrtpResult b)
+{
+  static const uint8_t rank[SRTP_N_RESULTS] = {
+    [SRTP_UNAUTHENTIC] = 1, [SRTP_KEY_SPENT] = 2, [SRTP_FAILED] = 3
+  };
+  return rank[b] > rank[a] ? b : a;
 }
 
 /* Receiving, once the packet is parsed: `in`, `len` bytes, are without MKI. */
@@ -470,7 +576,7 @@ unprotect (Job *job, const Attempt *attempts, size_t n, const uint8_t *in,
     SrtpResult attempt = try_attempt (job, &attempts[i], in, len, out);
     if (attempt == SRTP_OK)
       return accept (job, &attempts[i]);
-    result = attempt;
+    result = worse (result, attempt);
   }
   return result;
 }
@@ -494,6 +600,30 @@ strip_mki (const SrtpSession *session, int kind, const uint8_t *in,
   return out;
 }
 
+/* The index of a packet received, in job->packet, and whether it may pass. `word` is where RTCP has E and index. With
+ * job->wraps set it may pass all the same under a newer key than the stream has used. */
+static SrtpResult
+find_index (Job *job, const uint8_t *word)
+{
+  const SrtpStream *stream = job->stream;
+
+  if (job->kind == RTP) {
+    job->packet.index = estimate_index (&job->at, job->seq);
+    if (job->packet.index < INDEX_LIMIT)
+      return check_index (stream, RTP, job->packet.index);
+    job->packet.index -= INDEX_LIMIT;
+    job->wraps = true;
+    return SRTP_KEY_SPENT;
+  }
+  /* RFC 3711, 3.4: it comes with the packet. */
+  Reader r = reader_init (word, 4);
+  job->packet.index = reader_uint (&r, 4) & RTCP_INDEX_MAX;
+  SrtpResult result = check_index (stream, RTCP, job->packet.index);
+  job->wraps = result != SRTP_OK && job->packet.index < WRAP_MARGIN
+               && stream->at.rtcp_top > RTCP_INDEX_MAX - WRAP_MARGIN;
+  return result;
+}
+
 static SrtpResult
 receive (SrtpSession *session, int kind, const uint8_t *in, size_t len,
     uint8_t *out, size_t room, size_t *out_len, SrtpInfo *info)
@@ -509,7 +639,7 @@ receive (SrtpSession *session, int kind, const uint8_t *in, size_t len,
   if (!(kind == RTP ? parse_rtp (in, len, &job.packet, &job.seq)
                     : parse_rtcp (in, len, &job.packet)))
     return finish (&job, SRTP_MALFORMED, 0);
-  job.stream = stream_find (session, job.packet.ssrc);
+  find_stream (&job);
   if (session->config.direction != SRTP_RECEIVE
       || !srtp_session_has_key (session))
     return finish (&job, SRTP_NO_KEY, 0);
@@ -518,21 +648,19 @@ receive (SrtpSession *session, int kind, const uint8_t *in, size_t len,
   if (room < len)
     return finish (&job, SRTP_NO_ROOM, 0);
 
-  if (kind == RTP) {
-    job.packet.index = estimate_index (job.stream, job.seq);
-  } else { /* RFC 3711, 3.4: it comes with the packet */
-    Reader word = reader_init (in + len - tag - session->mki_len - 4, 4);
-    job.packet.index = reader_uint (&word, 4) & RTCP_INDEX_MAX;
-  }
-  SrtpResult result = check_index (job.stream, kind, job.packet.index);
-  if (result == SRTP_OK) {
-    size_t n =
-        list_attempts (&job, in + len - tag - session->mki_len, attempts);
-    result = job.packet.index >= INDEX_LIMIT ? SRTP_KEY_SPENT : SRTP_NO_KEY;
+  const uint8_t *mki = in + len - tag - session->mki_len;
+  SrtpResult refusal = find_index (&job, mki - 4), result = refusal;
+  if (result == SRTP_OK || job.wraps) {
+    size_t n = list_attempts (&job, mki, attempts);
+    if (result == SRTP_OK)
+      result = SRTP_NO_KEY;
     if (n > 0) {
       const uint8_t *bytes = strip_mki (session, kind, in, &len, out);
       result = unprotect (&job, attempts, n, bytes, len, out);
     }
+    /* An index that begins anew is a guess, which only an authentic packet makes true. */
+    if (result == SRTP_UNAUTHENTIC && job.wraps && kind == RTCP)
+      result = refusal;
   }
   if (result == SRTP_OK)
     *out_len = len - gain;

@@ -27,8 +27,9 @@
   128 /* RFC 3711, 3.1: the MKI's length is fixed per session; 128 bytes as in SDES, RFC 4568 */
 #define SRTP_MAX_TAG 16 /* RFC 7714, 13.2 */
 #define SRTP_MAX_OVERHEAD (SRTP_MAX_TAG + 4 + SRTP_MAX_MKI)
-#define SRTP_MAX_PACKET 65535 /* what UDP carries; longer ones are malformed */
-#define SRTP_MIN_WINDOW 64    /* RFC 3711, 3.3.2 */
+#define SRTP_MAX_PACKET                                                       \
+  65535 /* what UDP carries, of a protected packet; longer ones are malformed, for either side */
+#define SRTP_MIN_WINDOW 64 /* RFC 3711, 3.3.2 */
 #define SRTP_MAX_WINDOW                                                       \
   32767 /* an index further back than half the sequence space cannot be told */
 #define SRTP_RTCP_WINDOW 128
@@ -36,8 +37,12 @@
 #define SRTP_MAX_SSRCS 65536 /* ours: streams a session can be told to keep */
 #define SRTP_KEY_LINGER                                                       \
   4096 /* ours: authentic packets under a new key after which the old one is dropped */
+#define SRTP_KEY_SILENT                                                       \
+  64 /* ours: authentic packets per active stream after which a key that had none of them may make room for another */
 #define SRTP_MAX_STRANGERS                                                    \
-  64 /* ours: SSRCs without an authentic packet whose failures are told apart */
+  64 /* ours: SSRCs without an authentic packet whose failures are told apart, the last ones and those that go on */
+#define SRTP_TELL_INTERVAL                                                    \
+  1024 /* ours: packets of any kind after which one more SSRC may be told to have failed */
 #define SRTP_RTP_LIFETIME                                                     \
   (UINT64_C (1) << 48) /* RFC 3711, 9.2: packets under one master key */
 #define SRTP_RTCP_LIFETIME (UINT64_C (1) << 31) /* likewise */
@@ -75,7 +80,7 @@ typedef enum
 typedef enum
 {
   SRTP_OK,
-  SRTP_MALFORMED, /* not RTP or RTCP, or shorter than its headers, tag and MKI */
+  SRTP_MALFORMED, /* not RTP or RTCP, or shorter than its headers, tag and MKI; or longer, protected, than SRTP_MAX_PACKET */
   SRTP_UNAUTHENTIC, /* another key or ROC, or changed on the way */
   SRTP_REPLAYED, /* this index was seen; as a sender: was used, and must not be used again */
   SRTP_TOO_OLD, /* older than the replay window; as a sender likewise */
@@ -84,8 +89,9 @@ typedef enum
   SRTP_KEY_SPENT, /* the key's packets, or the SSRC's indices, are used up; lasting: a new key is needed */
   SRTP_BAD_KEY, /* from setting a key: its length or its MKI's does not fit */
   SRTP_KEY_REUSED, /* from setting a key: it was replaced before, its indices are not remembered any more */
-  SRTP_NO_ROOM,    /* the output is too small */
-  SRTP_FAILED      /* a library refused */
+  SRTP_TOO_MANY_KEYS, /* from rekeying a receiver: SRTP_MAX_KEYS keys are alive, and the oldest is in use still */
+  SRTP_NO_ROOM,       /* the output is too small */
+  SRTP_FAILED         /* a library refused */
 } SrtpResult;
 
 #define SRTP_N_RESULTS (SRTP_FAILED + 1)
@@ -121,8 +127,9 @@ bool srtp_config_same_crypto (const SrtpConfig *a, const SrtpConfig *b);
 
 typedef struct SrtpSession SrtpSession;
 
-/* A session without a key. `previous`, which may be NULL, is a session that this one stands in for: its keys count as
- * replaced, so that a change of settings cannot make an index be used again. NULL when the config has a problem or
+/* A session without a key. `previous`, which may be NULL, is a session that this one stands in for: its keys, as far as
+ * packets were under them, count as replaced, so that a change of settings cannot make an index be used again; what it was
+ * told of SSRCs and has not used is carried over. NULL when the config has a problem or
  * memory is short. Call core_init() first. */
 SrtpSession *srtp_session_new (
     const SrtpConfig *config, const SrtpSession *previous);
@@ -136,23 +143,42 @@ const SrtpConfig *srtp_session_config (const SrtpSession *session);
 void srtp_session_set_limits (
     SrtpSession *session, size_t window, size_t max_ssrcs, uint64_t lifetime);
 
-/* The only key from now on, a new cryptographic context: every SSRC starts anew at ROC 0. Setting the key that is in
- * force changes nothing; a key that was replaced is refused with SRTP_KEY_REUSED, since its indices are forgotten.
- * `mki` has 0 to SRTP_MAX_MKI bytes. SRTP_OK, SRTP_BAD_KEY, SRTP_KEY_REUSED or SRTP_FAILED (then nothing changed). */
+/* The only key from now on, a new cryptographic context: every SSRC starts anew at ROC 0, or at the ROC or index that was
+ * told since its last packet. Setting the newest key changes nothing, except that older ones are dropped. A key that was
+ * replaced, or is about to be (an older one that lingers), is refused with SRTP_KEY_REUSED, since its indices are
+ * forgotten; one that no packet was under may come back. `mki` has 0 to SRTP_MAX_MKI bytes. SRTP_OK, SRTP_BAD_KEY,
+ * SRTP_KEY_REUSED or SRTP_FAILED (then nothing changed).
+ *
+ * Of all keys that were ever replaced none is taken again: after 1,024 of them they are remembered in 1 MiB by a filter
+ * that, the more there were, the likelier refuses a fresh key as well (1 in 1,700 after 500,000 keys). */
 SrtpResult srtp_session_set_key (SrtpSession *session, Secret *key,
     const void *mki, size_t mki_len) SRTP_MUST_USE;
 
 /* Seamless rekeying: ROC, SRTCP indices and replay windows go on. A sender uses the new key from its next packet; a
  * receiver takes both, and drops the old one SRTP_KEY_LINGER authentic packets after the first under the new one. An
  * SSRC that has moved may not go back. The MKI's length is the session's; with length 0 the receiver tries.
- * Results as for srtp_session_set_key(). */
+ *
+ * A receiver keeps SRTP_MAX_KEYS keys. One more takes the place of the oldest, unless that is in use: some stream has
+ * not left it, and the last packet under it was not SRTP_KEY_SILENT authentic packets per active stream ago (at most
+ * SRTP_KEY_LINGER). Then the result is SRTP_TOO_MANY_KEYS, nothing changed, and the caller waits for the sender to move,
+ * or gives the old keys up with srtp_session_set_key() of the newest. Other results as there. */
 SrtpResult srtp_session_rekey (SrtpSession *session, Secret *key,
     const void *mki, size_t mki_len) SRTP_MUST_USE;
 
-/* Forgets all keys; they count as replaced. */
+/* Forgets all keys, which count as replaced, and all streams. What was told of SSRCs and has not been used stays. */
 void srtp_session_clear_keys (SrtpSession *session);
 
+/* Wipes all key material of a receiver, which then has no key, but keeps what makes the newest key safe to come back:
+ * srtp_session_set_key() with that very key goes on with its streams, ROCs, replay windows and counters; with another
+ * one it is replaced as ever. What stays is small: about 1 KiB with one stream and the default window. Of a sender this
+ * is srtp_session_clear_keys(). */
+void srtp_session_retire (SrtpSession *session);
+
 bool srtp_session_has_key (const SrtpSession *session);
+
+/* True when there are keys, and the lifetime of all of them is used up for RTP, or for RTCP: no packet can pass any more.
+ * SRTP_KEY_SPENT alone does not say so: while keys change, an old one may be spent and a new one not. */
+bool srtp_session_is_spent (const SrtpSession *session, bool rtcp);
 
 /* Bytes that a protected packet gains: tag, MKI, for RTCP the E and index word. */
 size_t srtp_session_rtp_overhead (const SrtpSession *session);
@@ -166,10 +192,15 @@ typedef struct
       index; /* RFC 3711, 3.3.1: 2^16 * ROC + SEQ; for RTCP the SRTCP index */
   bool new_stream; /* the first good packet of this SSRC */
   bool
-      first_failure; /* SRTP_UNAUTHENTIC for the first time for this SSRC, as far as the session remembers */
+      first_failure; /* SRTP_UNAUTHENTIC, or SRTP_NO_KEY though there are keys, and to be told of: once per SSRC that the session remembers, SRTP_MAX_STRANGERS
+                        times and then once in SRTP_TELL_INTERVAL packets, so that a flood of SSRCs floods no log. An SSRC
+                        that had to wait is told of with a later failure */
   bool recovered;    /* the first good packet of an SSRC that had failed */
   bool
       soft_limit; /* the key comes near the end of its lifetime: told once per key */
+  uint32_t
+      refused_in_row; /* packets of this SSRC (RTP and RTCP each for itself) since its last good one, this one included; 0
+                         for a good one, and for an SSRC that the session does not know */
 } SrtpInfo;
 
 /* Protects `in`, `len` bytes, to `out`, which has `room` bytes, at least len + srtp_session_…_overhead(), and may be
@@ -209,8 +240,8 @@ bool srtp_session_get_index (
     const SrtpSession *session, uint32_t ssrc, uint64_t *index);
 
 /* Tells a late joiner where the stream stands. With set_index the next packet's index is the nearest to `index`; with
- * set_roc, for a stream that had no packet yet, ROC is `roc` (or a neighbour of it, if the sequence number wraps just
- * then). Neither can go back behind what was sent or received: SRTP_TOO_OLD. Makes the stream, so it can give
+ * set_roc ROC is `roc` (or a neighbour of it, if the sequence number wraps just then); with the ROC that the stream stands
+ * at, nothing that was told before holds. Neither can go back behind what was sent or received: SRTP_TOO_OLD. Makes the stream, so it can give
  * SRTP_TOO_MANY_SSRCS or SRTP_FAILED. */
 SrtpResult srtp_session_set_index (
     SrtpSession *session, uint32_t ssrc, uint64_t index) SRTP_MUST_USE;
@@ -237,7 +268,9 @@ typedef struct
 typedef struct
 {
   SrtpCounters counters; /* all SSRCs, those not told apart included */
-  size_t n_streams;      /* SSRCs that srtp_session_stream_stats() knows */
+  SrtpCounters
+      others; /* of SSRCs that were told apart and are not any more; the rest of the difference has no SSRC */
+  size_t n_streams; /* SSRCs that srtp_session_stream_stats() knows */
   size_t n_keys;
 } SrtpStats;
 
@@ -246,6 +279,11 @@ void srtp_session_stats (const SrtpSession *session, SrtpStats *out);
 /* Up to `room` streams to `out`; returns how many. */
 size_t srtp_session_stream_stats (
     const SrtpSession *session, SrtpStreamStats *out, size_t room);
+
+/* Both in one pass, as plain memory to be read when whatever guards the session is released: an array of `n` streams to
+ * free(). NULL when memory is short, with `n` 0. */
+SrtpStreamStats *srtp_session_snapshot (
+    const SrtpSession *session, SrtpStats *all, size_t *n);
 
 /* Heap bytes that the session itself holds, without its libraries'. */
 size_t srtp_session_memory (const SrtpSession *session);

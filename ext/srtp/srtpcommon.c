@@ -1,684 +1,291 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "srtpcommon.h"
 
-#include <errno.h>
 #include <string.h>
 
-/* The numbers of GStreamer's own enumerations, so that code that sets them by number goes on to work. */
-enum
-{
-  CIPHER_AES_128_ICM = 1,
-  CIPHER_AES_256_ICM = 2,
-  CIPHER_AES_128_GCM = 3,
-  CIPHER_AES_256_GCM = 4,
-  CIPHER_AUTO = 5
-};
+G_DEFINE_ABSTRACT_TYPE (ConclaveSrtpBase, conclave_srtp_base, GST_TYPE_ELEMENT)
 
 enum
 {
-  AUTH_NULL = 0,
-  AUTH_HMAC_SHA1_32 = 1,
-  AUTH_HMAC_SHA1_80 = 2,
-  AUTH_AUTO = 3
+  PROP_0,
+  PROP_STATS,
+  PROP_KEY,
+  PROP_KEY_LOCATION,
+  PROP_MKI,
+  PROP_SETTINGS
 };
 
-static GType
-enum_type (gsize *type, const gchar *name, const GEnumValue *values)
+/* --- Sessions --- */
+
+SrtpConfig
+srtp_base_config (ConclaveSrtpBase *self)
 {
-  if (g_once_init_enter (type))
-    g_once_init_leave (type, g_enum_register_static (name, values));
-  return *type;
-}
-
-static GType
-conclave_srtp_cipher_get_type (void)
-{
-  static gsize type;
-  static const GEnumValue values[] = {
-    { CIPHER_AES_128_ICM, "AES-128 in counter mode (key and salt: 30 bytes)",
-        "aes-128-icm" },
-    { CIPHER_AES_256_ICM, "AES-256 in counter mode (46 bytes)",
-        "aes-256-icm" },
-    { CIPHER_AES_128_GCM, "AES-128-GCM (28 bytes)", "aes-128-gcm" },
-    { CIPHER_AES_256_GCM, "AES-256-GCM (44 bytes)", "aes-256-gcm" },
-    { CIPHER_AUTO, "RTP: AES-256-GCM; RTCP: as RTP", "auto" },
-    { 0, NULL, NULL },
-  };
-  return enum_type (&type, "ConclaveSrtpCipher", values);
-}
-
-static GType
-conclave_srtp_auth_get_type (void)
-{
-  static gsize type;
-  static const GEnumValue values[] = {
-    { AUTH_NULL, "None but the cipher's own: GCM only", "null" },
-    { AUTH_HMAC_SHA1_32, "HMAC-SHA1, tag of 32 bits: easily forged",
-        "hmac-sha1-32" },
-    { AUTH_HMAC_SHA1_80, "HMAC-SHA1, tag of 80 bits", "hmac-sha1-80" },
-    { AUTH_AUTO, "null with GCM, hmac-sha1-80 otherwise", "auto" },
-    { 0, NULL, NULL },
-  };
-  return enum_type (&type, "ConclaveSrtpAuth", values);
-}
-
-static GType
-conclave_srtp_backend_get_type (void)
-{
-  static gsize type;
-  static const GEnumValue values[] = {
-    { SRTP_BACKEND_AUTO, "GnuTLS for GCM, libsrtp2 otherwise", "auto" },
-    { SRTP_BACKEND_LIBSRTP2, "libsrtp2", "libsrtp2" },
-    { SRTP_BACKEND_GNUTLS, "GnuTLS: GCM only", "gnutls" },
-    { 0, NULL, NULL },
-  };
-  return enum_type (&type, "ConclaveSrtpBackend", values);
-}
-
-static SrtpCipher
-cipher_of (gint value, SrtpCipher other)
-{
-  switch (value) {
-    case CIPHER_AES_128_ICM:
-      return SRTP_AES_128_ICM;
-    case CIPHER_AES_256_ICM:
-      return SRTP_AES_256_ICM;
-    case CIPHER_AES_128_GCM:
-      return SRTP_AES_128_GCM;
-    case CIPHER_AES_256_GCM:
-      return SRTP_AES_256_GCM;
-    default:
-      return other;
-  }
-}
-
-static SrtpAuth
-auth_of (gint value)
-{
-  switch (value) {
-    case AUTH_NULL:
-      return SRTP_AUTH_NULL;
-    case AUTH_HMAC_SHA1_32:
-      return SRTP_AUTH_HMAC_SHA1_32;
-    case AUTH_HMAC_SHA1_80:
-      return SRTP_AUTH_HMAC_SHA1_80;
-    default:
-      return SRTP_AUTH_AUTO;
-  }
-}
-
-void
-srtp_core_init (SrtpCore *core, SrtpDirection direction)
-{
-  *core = (SrtpCore){ .direction = direction,
-    .rtp_cipher = CIPHER_AES_256_GCM,
-    .rtcp_cipher = CIPHER_AUTO,
-    .rtp_auth = AUTH_AUTO,
-    .rtcp_auth = AUTH_AUTO,
-    .backend = SRTP_BACKEND_AUTO,
-    .window = 1024,
-    .max_ssrcs = 1024,
-    .lifetime = SRTP_RTP_LIFETIME,
-    .fresh = TRUE };
-  g_mutex_init (&core->lock);
-  core->blocks = srtp_blocks_new ();
-  core->by_ssrc = g_hash_table_new_full (
-      NULL, NULL, NULL, (GDestroyNotify) srtp_session_free);
-}
-
-void
-srtp_core_clear (SrtpCore *core)
-{
-  g_clear_pointer (&core->session, srtp_session_free);
-  g_clear_pointer (&core->blocks, srtp_blocks_free);
-  g_clear_pointer (&core->by_ssrc, g_hash_table_unref);
-  g_clear_pointer (&core->key, secret_unref);
-  g_clear_pointer (&core->location, g_free);
-  g_clear_pointer (&core->mki, g_free);
-  g_mutex_clear (&core->lock);
-}
-
-/* --- Properties --- */
-
-void
-srtp_core_install_properties (GObjectClass *klass, guint first)
-{
-  const GParamFlags ready =
-      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
-  GParamSpec *specs[] = {
-    g_param_spec_string ("key", "Key",
-        "Master key and salt together, hexadecimal or base64. gst-launch shows it in logs, ps and the shell's history: "
-        "prefer \"key-location\"",
-        NULL,
-        G_PARAM_WRITABLE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY),
-    g_param_spec_string ("key-location", "Key location",
-        "File that holds master key and salt together as hexadecimal or base64 text (openssl rand -hex 44 > FILE)",
-        NULL, ready),
-    g_param_spec_string ("mki", "MKI",
-        "Master key identifier that packets carry, hexadecimal or base64, up to 128 bytes; unset: packets carry none",
-        NULL, ready),
-    g_param_spec_enum ("rtp-cipher", "RTP cipher", "Cipher of RTP",
-        conclave_srtp_cipher_get_type (), CIPHER_AES_256_GCM, ready),
-    g_param_spec_enum ("rtp-auth", "RTP authentication",
-        "Authentication of RTP", conclave_srtp_auth_get_type (), AUTH_AUTO,
-        ready),
-    g_param_spec_enum ("rtcp-cipher", "RTCP cipher", "Cipher of RTCP",
-        conclave_srtp_cipher_get_type (), CIPHER_AUTO, ready),
-    g_param_spec_enum ("rtcp-auth", "RTCP authentication",
-        "Authentication of RTCP", conclave_srtp_auth_get_type (), AUTH_AUTO,
-        ready),
-    g_param_spec_enum ("backend", "Backend",
-        "Library that does the cryptography",
-        conclave_srtp_backend_get_type (), SRTP_BACKEND_AUTO, ready),
-    g_param_spec_uint ("replay-window", "Replay window",
-        "Packets, counted back from the newest, among which a late one is told from a repeated one; takes effect with "
-        "the next key",
-        SRTP_MIN_WINDOW, SRTP_MAX_WINDOW, 1024, ready),
-    g_param_spec_uint ("max-ssrcs", "Maximum SSRCs",
-        "Streams under one key; packets of further ones are dropped", 1,
-        SRTP_MAX_SSRCS, 1024, ready),
-    g_param_spec_uint64 ("key-lifetime", "Key lifetime",
-        "Packets under one key after which it is not used any more (RFC 3711, 9.2; SDES's lifetime); RTCP packets at "
-        "most 2^31",
-        1, SRTP_RTP_LIFETIME, SRTP_RTP_LIFETIME, ready),
-  };
-
-  for (guint i = 0; i < G_N_ELEMENTS (specs); i++)
-    g_object_class_install_property (klass, first + i, specs[i]);
-  gst_type_mark_as_plugin_api (conclave_srtp_cipher_get_type (), 0);
-  gst_type_mark_as_plugin_api (conclave_srtp_auth_get_type (), 0);
-  gst_type_mark_as_plugin_api (conclave_srtp_backend_get_type (), 0);
-}
-
-/* A new object with a copy of `text`; NULL for NULL. An empty string is kept: loading it says what is wrong. */
-static Secret *
-copy_secret_text (const gchar *text)
-{
-  if (!text)
-    return NULL;
-  gsize len = strnlen (text, SECRET_MAX);
-  return secret_copy (len ? text : " ", MAX (len, 1));
-}
-
-/* The field that a property sets; object lock held. */
-static gint *
-int_field (SrtpCore *core, const gchar *name)
-{
-  static const struct
-  {
-    const gchar *name;
-    gsize offset;
-  } fields[] = {
-    { "rtp-cipher", G_STRUCT_OFFSET (SrtpCore, rtp_cipher) },
-    { "rtcp-cipher", G_STRUCT_OFFSET (SrtpCore, rtcp_cipher) },
-    { "rtp-auth", G_STRUCT_OFFSET (SrtpCore, rtp_auth) },
-    { "rtcp-auth", G_STRUCT_OFFSET (SrtpCore, rtcp_auth) },
-    { "backend", G_STRUCT_OFFSET (SrtpCore, backend) },
-  };
-  for (guint i = 0; i < G_N_ELEMENTS (fields); i++)
-    if (g_str_equal (name, fields[i].name))
-      return G_STRUCT_MEMBER_P (core, fields[i].offset);
-  return NULL;
-}
-
-static gboolean
-is_core_property (SrtpCore *core, const gchar *name)
-{
-  static const gchar *const others[] = { "key", "key-location", "mki",
-    "replay-window", "max-ssrcs", "key-lifetime", NULL };
-  return int_field (core, name) || g_strv_contains (others, name);
-}
-
-gboolean
-srtp_core_set_property (GstElement *element, SrtpCore *core,
-    const GParamSpec *pspec, const GValue *value)
-{
-  const gchar *name = pspec->name;
-  Secret *old = NULL;
-
-  if (!is_core_property (core, name))
-    return FALSE;
-  GST_OBJECT_LOCK (element);
-  if (GST_STATE (element) > GST_STATE_READY) {
-    GST_OBJECT_UNLOCK (element);
-    g_warning (
-        "\"%s\" of %s cannot change while data flows; set it in NULL or READY, or use the action \"rekey\"",
-        name, GST_OBJECT_NAME (element));
-    return TRUE;
-  }
-  if (int_field (core, name)) {
-    *int_field (core, name) = g_value_get_enum (value);
-  } else if (g_str_equal (name, "key")) {
-    old = core->key;
-    core->key = copy_secret_text (g_value_get_string (value));
-  } else if (g_str_equal (name, "key-location")) {
-    g_free (core->location);
-    core->location = g_value_dup_string (value);
-  } else if (g_str_equal (name, "mki")) {
-    g_free (core->mki);
-    core->mki = g_value_dup_string (value);
-  } else if (g_str_equal (name, "replay-window")) {
-    core->window = g_value_get_uint (value);
-  } else if (g_str_equal (name, "max-ssrcs")) {
-    core->max_ssrcs = g_value_get_uint (value);
-  } else {
-    core->lifetime = g_value_get_uint64 (value);
-  }
-  core->fresh = TRUE;
-  GST_OBJECT_UNLOCK (element);
-  secret_unref (old);
-  return TRUE;
-}
-
-gboolean
-srtp_core_get_property (GstElement *element, SrtpCore *core,
-    const GParamSpec *pspec, GValue *value)
-{
-  const gchar *name = pspec->name;
-  gboolean known = TRUE;
-
-  GST_OBJECT_LOCK (element);
-  if (int_field (core, name))
-    g_value_set_enum (value, *int_field (core, name));
-  else if (g_str_equal (name, "key-location"))
-    g_value_set_string (value, core->location);
-  else if (g_str_equal (name, "mki"))
-    g_value_set_string (value, core->mki);
-  else if (g_str_equal (name, "replay-window"))
-    g_value_set_uint (value, core->window);
-  else if (g_str_equal (name, "max-ssrcs"))
-    g_value_set_uint (value, core->max_ssrcs);
-  else if (g_str_equal (name, "key-lifetime"))
-    g_value_set_uint64 (value, core->lifetime);
-  else
-    known = FALSE;
-  GST_OBJECT_UNLOCK (element);
-  return known;
-}
-
-/* --- Keys --- */
-
-/* The settings as they are. */
-static SrtpConfig
-make_config (GstElement *element, SrtpCore *core)
-{
-  SrtpConfig config;
-
-  srtp_config_init (&config, core->direction);
-  GST_OBJECT_LOCK (element);
-  config.rtp_cipher = cipher_of (core->rtp_cipher, SRTP_AES_256_GCM);
-  config.rtcp_cipher = cipher_of (core->rtcp_cipher, config.rtp_cipher);
-  config.rtp_auth = auth_of (core->rtp_auth);
-  config.rtcp_auth = auth_of (core->rtcp_auth);
-  config.backend = (SrtpBackend) core->backend;
-  config.window = core->window;
-  config.max_ssrcs = core->max_ssrcs;
-  config.lifetime = core->lifetime;
-  GST_OBJECT_UNLOCK (element);
+  GST_OBJECT_LOCK (self);
+  SrtpConfig config = srtp_settings_config (
+      &self->settings, srtp_base_class (self)->direction);
+  GST_OBJECT_UNLOCK (self);
   return config;
 }
 
-static gchar *
-describe_key (const SrtpConfig *config)
+SrtpSession *
+srtp_base_session_of (ConclaveSrtpBase *self, guint32 ssrc)
 {
-  static const gchar *const names[] = { [SRTP_AES_256_GCM] = "aes-256-gcm",
-    [SRTP_AES_128_GCM] = "aes-128-gcm",
-    [SRTP_AES_256_ICM] = "aes-256-icm",
-    [SRTP_AES_128_ICM] = "aes-128-icm" };
-  gsize len = srtp_config_key_len (config);
-  gsize salt = config->rtp_cipher <= SRTP_AES_128_GCM ? 12 : 14;
-
-  return g_strdup_printf (
-      "%s needs %" G_GSIZE_FORMAT " bytes: %" G_GSIZE_FORMAT
-      " of master key and %" G_GSIZE_FORMAT
-      " of master salt (make them with: openssl rand -hex %" G_GSIZE_FORMAT
-      ")",
-      names[config->rtp_cipher], len, len - salt, salt, len);
+  SrtpSession *own = own_keys_session (self->own, ssrc);
+  return own ? own : self->session;
 }
 
-/* The key of the properties. NULL without error when they tell none. */
-static Secret *
-read_key (const Secret *text, const gchar *location, const SrtpConfig *config,
-    GError **error)
+gboolean
+srtp_base_has_any_key (ConclaveSrtpBase *self)
 {
-  g_autofree gchar *needs = describe_key (config);
-  g_autofree gchar *where =
-      text ? g_strdup ("The key in \"key\"")
-           : g_strdup_printf (
-               "The key in the file \"%s\"", location ? location : "");
-  Secret *key = NULL;
-
-  if (text && location) {
-    g_set_error_literal (error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
-        "Both \"key\" and \"key-location\" are set: set only one of them");
-    return NULL;
-  }
-  if (text)
-    key = secret_from_text (
-        (const char *) secret_bytes ((Secret *) text), secret_len (text));
-  else if (location)
-    key = secret_from_file (location);
-  else
-    return NULL;
-
-  if (!key && location && errno != EINVAL) {
-    g_set_error (error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ,
-        "Could not read the key file \"%s\" of \"key-location\": %s", location,
-        g_strerror (errno));
-    return NULL;
-  }
-  if (!key) {
-    g_set_error (error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
-        "%s is neither hexadecimal nor base64; %s", where, needs);
-    return NULL;
-  }
-  if (secret_len (key) != srtp_config_key_len (config)) {
-    g_set_error (error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
-        "%s has %" G_GSIZE_FORMAT " bytes, but %s", where, secret_len (key),
-        needs);
-    g_clear_pointer (&key, secret_unref);
-  }
-  return key;
+  guint request_key = srtp_base_class (self)->request_key;
+  return (self->session && srtp_session_has_key (self->session))
+         || own_keys_in_force (self->own) > 0
+         || (request_key != 0
+             && g_signal_has_handler_pending (self, request_key, 0, FALSE));
 }
 
-static Secret *
-read_mki (const gchar *text, GError **error)
-{
-  Secret *mki = text && *text ? secret_from_text (text, strlen (text)) : NULL;
-
-  if (text && *text && (!mki || secret_len (mki) > SRTP_MAX_MKI)) {
-    g_set_error (error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
-        "The MKI in \"mki\" is not hexadecimal or base64 of 1 to %d bytes",
-        SRTP_MAX_MKI);
-    g_clear_pointer (&mki, secret_unref);
-  }
-  return mki;
-}
-
-/* A sentence about why a session refuses a key. */
+/* Sets the key that no packet has used again, after its session gave way to another. */
 static void
-set_key_error (GError **error, SrtpResult result, const SrtpConfig *config,
-    const gchar *where)
+carry_unused (ConclaveSrtpBase *self)
 {
-  g_autofree gchar *needs = describe_key (config);
+  g_autoptr (Secret) key = g_steal_pointer (&self->unused);
+  g_autoptr (GBytes) mki = g_steal_pointer (&self->unused_mki);
 
-  switch (result) {
-    case SRTP_BAD_KEY:
-      g_set_error (error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
-          "%s does not fit: %s, and an MKI of at most %d bytes that is as long as the one before",
-          where, needs, SRTP_MAX_MKI);
-      break;
-    case SRTP_KEY_REUSED:
-      g_set_error (error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
-          "%s was used here before and then replaced: packets could repeat under it, so take a fresh key (openssl rand "
-          "-hex %" G_GSIZE_FORMAT ")",
-          where, srtp_config_key_len (config));
-      break;
-    default:
-      g_set_error (error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_FAILED,
-          "%s could not be set up: memory is short, or a "
-          "library refuses",
-          where);
-  }
+  if (key
+      && secret_len (key)
+             == srtp_config_key_len (srtp_session_config (self->session)))
+    (void) srtp_base_give_key (self, key, mki, FALSE);
 }
 
-/* Makes the session of these settings, or keeps the one there is. Lock held. False with an error. */
-static gboolean
-ensure_session (SrtpCore *core, const SrtpConfig *config, GError **error)
+gboolean
+srtp_base_ensure_session (
+    ConclaveSrtpBase *self, const SrtpConfig *config, GError **error)
 {
   const gchar *problem = srtp_config_problem (config);
+  SrtpStats stats;
 
   if (problem) {
     g_set_error (error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
         "The settings do not go together: %s", problem);
     return FALSE;
   }
-  if (core->session
+  if (self->session
       && srtp_config_same_crypto (
-          srtp_session_config (core->session), config)) {
+          srtp_session_config (self->session), config)) {
     srtp_session_set_limits (
-        core->session, config->window, config->max_ssrcs, config->lifetime);
+        self->session, config->window, config->max_ssrcs, config->lifetime);
     return TRUE;
   }
-  SrtpSession *session = srtp_session_new (config, core->session);
+  SrtpSession *session = srtp_session_new (config, self->session);
   if (!session) {
     g_set_error_literal (
         error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_FAILED, "Memory is short");
     return FALSE;
   }
-  srtp_session_free (core->session);
-  core->session = session;
+  if (self->session) {
+    srtp_session_stats (self->session, &stats);
+    srtp_counters_add (&self->past, &stats.counters);
+    srtp_session_free (self->session);
+  }
+  self->session = session;
+  own_keys_retire (self->own);
+  carry_unused (self);
   return TRUE;
 }
 
-static void
-post_error (GstElement *element, GstMessageType type, const GError *error)
+SrtpResult
+srtp_base_give_key (
+    ConclaveSrtpBase *self, Secret *key, GBytes *mki, gboolean next)
 {
-  gst_element_message_full (element, type, error->domain, error->code,
-      g_strdup_printf ("%s.", error->message), NULL, __FILE__, GST_FUNCTION,
-      __LINE__);
-}
-
-gboolean
-srtp_core_load (GstElement *element, SrtpCore *core)
-{
-  SrtpConfig config = make_config (element, core);
-  g_autoptr (GError) error = NULL;
-
-  GST_OBJECT_LOCK (element);
-  gboolean fresh = core->fresh;
-  core->fresh = FALSE;
-  g_autoptr (Secret) text = secret_ref (core->key);
-  g_autofree gchar *location = g_strdup (core->location),
-                   *mki_text = g_strdup (core->mki);
-  GST_OBJECT_UNLOCK (element);
-  if (!fresh)
-    return TRUE;
-
-  g_autoptr (Secret) mki = NULL;
-  g_autoptr (Secret) key = NULL;
-  if (!srtp_config_problem (&config)) {
-    key = read_key (text, location, &config, &error);
-    if (!error)
-      mki = read_mki (mki_text, &error);
-  }
-  if (!error) {
-    g_mutex_lock (&core->lock);
-    if (ensure_session (core, &config, &error) && key) {
-      SrtpResult result = srtp_session_set_key (core->session, key,
-          mki ? secret_bytes (mki) : NULL, mki ? secret_len (mki) : 0);
-      if (result != SRTP_OK)
-        set_key_error (&error, result, &config,
-            text ? "The key in \"key\"" : "The key of \"key-location\"");
-    }
-    g_mutex_unlock (&core->lock);
-  }
-  if (!error)
-    return TRUE;
-
-  /* Judged again the next time, whether or not it was changed. */
-  GST_OBJECT_LOCK (element);
-  core->fresh = TRUE;
-  GST_OBJECT_UNLOCK (element);
-  post_error (element, GST_MESSAGE_ERROR, error);
-  return FALSE;
-}
-
-static Secret *
-secret_from_gbytes (GBytes *bytes)
-{
-  gsize len = 0;
-  gconstpointer data = bytes ? g_bytes_get_data (bytes, &len) : NULL;
-  return data ? secret_copy (data, len) : NULL;
-}
-
-SrtpSession *
-srtp_core_session_for (GstElement *element, SrtpCore *core, GBytes *bytes)
-{
-  SrtpConfig config = make_config (element, core);
-  g_autoptr (Secret) key = secret_from_gbytes (bytes);
-  g_autoptr (GError) error = NULL;
-
-  config.max_ssrcs = 1;
-  SrtpSession *session = srtp_session_new (&config, NULL);
-  SrtpResult result =
-      session ? srtp_session_set_key (session, key, NULL, 0) : SRTP_FAILED;
-  if (result == SRTP_OK)
-    return session;
-  set_key_error (&error, result, &config, "The key that \"request-key\" gave");
-  post_error (element, GST_MESSAGE_WARNING, error);
-  srtp_session_free (session);
-  return NULL;
-}
-
-/* --- Actions --- */
-
-static GQuark
-core_quark (void)
-{
-  return g_quark_from_static_string ("conclave-srtp-core");
-}
-
-static SrtpCore *
-core_of_element (GstElement *element)
-{
-  SrtpCoreOf core_of =
-      (SrtpCoreOf) g_type_get_qdata (G_OBJECT_TYPE (element), core_quark ());
-  return core_of (element);
-}
-
-typedef SrtpResult (*KeySetter) (
-    SrtpSession *session, Secret *key, const void *mki, size_t mki_len);
-
-static gboolean
-give_key (GstElement *element, GBytes *bytes, GBytes *mki, KeySetter set)
-{
-  SrtpCore *core = core_of_element (element);
-  SrtpConfig config = make_config (element, core);
-  g_autoptr (Secret) key = secret_from_gbytes (bytes);
-  g_autoptr (GError) error = NULL;
   gsize mki_len = 0;
   gconstpointer mki_data = mki ? g_bytes_get_data (mki, &mki_len) : NULL;
+  KeyPrint print = { { 0 } };
 
-  g_mutex_lock (&core->lock);
-  if (ensure_session (core, &config, &error)) {
-    SrtpResult result = set (core->session, key, mki_data, mki_len);
-    if (result != SRTP_OK)
-      set_key_error (&error, result, &config, "The key");
+  if (key)
+    print = key_print (key);
+  /* Its ROC and replay windows lie with the SSRCs that had it. */
+  if (key && own_keys_know (self->own, &print))
+    return SRTP_KEY_REUSED;
+  gboolean first = !srtp_session_has_key (self->session);
+  SrtpResult result =
+      next ? srtp_session_rekey (self->session, key, mki_data, mki_len)
+           : srtp_session_set_key (self->session, key, mki_data, mki_len);
+  if (result != SRTP_OK)
+    return result;
+  gboolean known = key_print_in (&print, self->prints);
+  if (!known)
+    g_array_append_val (self->prints, print);
+  if (!next)
+    own_keys_retire (self->own);
+  if (self->unused && secret_equal (self->unused, key))
+    return SRTP_OK;
+  g_clear_pointer (&self->unused, secret_unref);
+  g_clear_pointer (&self->unused_mki, g_bytes_unref);
+  if (!known && (first || !next)) {
+    self->unused = secret_ref (key);
+    self->unused_mki = mki ? g_bytes_ref (mki) : NULL;
   }
-  g_mutex_unlock (&core->lock);
-  if (error)
-    post_error (element, GST_MESSAGE_WARNING, error);
-  return error == NULL;
+  return SRTP_OK;
 }
 
-static gboolean
-set_key (GstElement *element, GBytes *key, GBytes *mki)
+SrtpResult
+srtp_base_give_own_key (ConclaveSrtpBase *self, guint32 ssrc,
+    const SrtpConfig *config, Secret *key, GBytes *mki, gboolean next,
+    gboolean named)
 {
-  return give_key (element, key, mki, srtp_session_set_key);
-}
-
-static gboolean
-rekey (GstElement *element, GBytes *key, GBytes *mki)
-{
-  return give_key (element, key, mki, srtp_session_rekey);
-}
-
-static void
-clear_keys (GstElement *element)
-{
-  SrtpCore *core = core_of_element (element);
-
-  g_mutex_lock (&core->lock);
-  if (core->session)
-    srtp_session_clear_keys (core->session);
-  g_hash_table_remove_all (core->by_ssrc);
-  g_mutex_unlock (&core->lock);
-}
-
-/* The session that an SSRC belongs to, or NULL. Lock held. */
-static SrtpSession *
-session_of_ssrc (SrtpCore *core, guint ssrc)
-{
-  SrtpSession *own =
-      g_hash_table_lookup (core->by_ssrc, GUINT_TO_POINTER (ssrc));
-  return own ? own : core->session;
-}
-
-static gint64
-get_index (GstElement *element, guint ssrc)
-{
-  SrtpCore *core = core_of_element (element);
-  guint64 index = 0;
-
-  g_mutex_lock (&core->lock);
-  SrtpSession *session = session_of_ssrc (core, ssrc);
-  gboolean known = session && srtp_session_get_index (session, ssrc, &index);
-  g_mutex_unlock (&core->lock);
-  return known ? (gint64) index : -1;
-}
-
-static gint64
-get_roc (GstElement *element, guint ssrc)
-{
-  gint64 index = get_index (element, ssrc);
-  return index < 0 ? -1 : index >> 16;
-}
-
-static gboolean
-set_index (GstElement *element, guint ssrc, guint64 index)
-{
-  SrtpCore *core = core_of_element (element);
-
-  g_mutex_lock (&core->lock);
-  SrtpSession *session = session_of_ssrc (core, ssrc);
-  gboolean ok =
-      session && srtp_session_set_index (session, ssrc, index) == SRTP_OK;
-  g_mutex_unlock (&core->lock);
-  return ok;
-}
-
-static gboolean
-set_roc (GstElement *element, guint ssrc, guint roc)
-{
-  SrtpCore *core = core_of_element (element);
-
-  g_mutex_lock (&core->lock);
-  SrtpSession *session = session_of_ssrc (core, ssrc);
-  gboolean ok =
-      session && srtp_session_set_roc (session, ssrc, roc) == SRTP_OK;
-  g_mutex_unlock (&core->lock);
-  return ok;
+  if (key) {
+    KeyPrint print = key_print (key);
+    if (key_print_in (&print, self->prints))
+      return SRTP_KEY_REUSED;
+  }
+  return own_keys_give (self->own, ssrc, config, (guint) config->max_ssrcs,
+      key, mki, next, named);
 }
 
 void
-srtp_core_install_actions (GType type, SrtpCoreOf core_of)
+srtp_base_post (
+    ConclaveSrtpBase *self, GstMessageType type, const GError *error)
 {
-  const GSignalFlags action = G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION;
+  gst_element_message_full (GST_ELEMENT (self), type, error->domain,
+      error->code, g_strdup_printf ("%s.", error->message), NULL, __FILE__,
+      GST_FUNCTION, __LINE__);
+}
 
-  /* What each does and answers is in docs/elements/srtpprotect.md; all may be called from any thread. */
-  g_type_set_qdata (type, core_quark (), (gpointer) core_of);
-  g_signal_new_class_handler ("set-key", type, action, G_CALLBACK (set_key),
-      NULL, NULL, NULL, G_TYPE_BOOLEAN, 2, G_TYPE_BYTES, G_TYPE_BYTES);
-  g_signal_new_class_handler ("rekey", type, action, G_CALLBACK (rekey), NULL,
-      NULL, NULL, G_TYPE_BOOLEAN, 2, G_TYPE_BYTES, G_TYPE_BYTES);
-  g_signal_new_class_handler ("clear-keys", type, action,
-      G_CALLBACK (clear_keys), NULL, NULL, NULL, G_TYPE_NONE, 0);
-  g_signal_new_class_handler ("get-roc", type, action, G_CALLBACK (get_roc),
-      NULL, NULL, NULL, G_TYPE_INT64, 1, G_TYPE_UINT);
-  g_signal_new_class_handler ("set-roc", type, action, G_CALLBACK (set_roc),
-      NULL, NULL, NULL, G_TYPE_BOOLEAN, 2, G_TYPE_UINT, G_TYPE_UINT);
-  g_signal_new_class_handler ("get-index", type, action,
-      G_CALLBACK (get_index), NULL, NULL, NULL, G_TYPE_INT64, 1, G_TYPE_UINT);
-  g_signal_new_class_handler ("set-index", type, action,
-      G_CALLBACK (set_index), NULL, NULL, NULL, G_TYPE_BOOLEAN, 2, G_TYPE_UINT,
-      G_TYPE_UINT64);
+void
+srtp_base_tell (ConclaveSrtpBase *self, const gchar *name, gint64 ssrc)
+{
+  GstStructure *s = gst_structure_new_empty (name);
+  if (ssrc >= 0)
+    gst_structure_set (s, "ssrc", G_TYPE_UINT, (guint) ssrc, NULL);
+  gst_element_post_message (
+      GST_ELEMENT (self), gst_message_new_element (GST_OBJECT (self), s));
+}
+
+/* --- States --- */
+
+/* What the properties say, copied for a load. */
+typedef struct
+{
+  gboolean fresh, fresh_key, cleared;
+  Secret *text;
+  gchar *location, *mki_text;
+} Given;
+
+static void
+given_take (ConclaveSrtpBase *self, Given *given)
+{
+  GST_OBJECT_LOCK (self);
+  *given = (Given){ self->fresh, self->fresh_key, self->cleared,
+    secret_ref (self->key), g_strdup (self->location),
+    g_strdup (self->mki_text) };
+  self->fresh = self->fresh_key = self->cleared = FALSE;
+  GST_OBJECT_UNLOCK (self);
+}
+
+static void
+given_clear (Given *given)
+{
+  secret_unref (given->text);
+  g_free (given->location);
+  g_free (given->mki_text);
+}
+
+/* Lock held. A key that is in the file still is not set again: an action may have given a later one. */
+static void
+load_key (ConclaveSrtpBase *self, const Given *given, const SrtpConfig *config,
+    Secret *key, GError **error)
+{
+  const SrtpSession *before = self->session;
+  KeyPrint print;
+
+  if (!srtp_base_ensure_session (self, config, error))
+    return;
+  if (!key) {
+    if (given->cleared)
+      srtp_session_retire (self->session);
+    return;
+  }
+  print = key_print (key);
+  if (!given->fresh_key && self->any_loaded
+      && memcmp (&print, &self->loaded, sizeof print) == 0
+      && (before == self->session || srtp_session_has_key (self->session)))
+    return;
+  SrtpResult result = srtp_base_give_key (self, key, self->mki, FALSE);
+  if (result == SRTP_OK) {
+    self->loaded = print;
+    self->any_loaded = TRUE;
+  } else {
+    srtp_set_key_error (error, result, config,
+        given->text ? "The key in \"key\"" : "The key of \"key-location\"");
+  }
+}
+
+/* Makes the session, and gives it the key of the properties if they changed; a file is read again with `reread`. False
+ * with an error on the bus. */
+static gboolean
+load (ConclaveSrtpBase *self, gboolean reread)
+{
+  SrtpConfig config = srtp_base_config (self);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Secret) key = NULL;
+  g_autoptr (GBytes) mki = NULL;
+  Given given;
+
+  given_take (self, &given);
+  if (!given.fresh && !(reread && given.location)) {
+    given_clear (&given);
+    return TRUE;
+  }
+  if (!srtp_config_problem (&config)) {
+    key = srtp_read_key (given.text, given.location, &config, &error);
+    if (!error)
+      mki = srtp_read_mki (given.mki_text, &error);
+  }
+  if (!error) {
+    g_mutex_lock (&self->lock);
+    g_clear_pointer (&self->mki, g_bytes_unref);
+    self->mki = g_steal_pointer (&mki);
+    load_key (self, &given, &config, key, &error);
+    g_mutex_unlock (&self->lock);
+  }
+  if (error) {
+    /* Judged again the next time, whether or not it was changed. */
+    GST_OBJECT_LOCK (self);
+    self->fresh = TRUE;
+    self->fresh_key |= given.fresh_key;
+    self->cleared |= given.cleared;
+    GST_OBJECT_UNLOCK (self);
+    srtp_base_post (self, GST_MESSAGE_ERROR, error);
+  }
+  given_clear (&given);
+  return error == NULL;
+}
+
+static GstStateChangeReturn
+conclave_srtp_base_change_state (
+    GstElement *element, GstStateChange transition)
+{
+  ConclaveSrtpBase *self = CONCLAVE_SRTP_BASE (element);
+
+  if ((transition == GST_STATE_CHANGE_NULL_TO_READY
+          || transition == GST_STATE_CHANGE_READY_TO_PAUSED)
+      && !load (self, transition == GST_STATE_CHANGE_NULL_TO_READY))
+    return GST_STATE_CHANGE_FAILURE;
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) {
+    g_mutex_lock (&self->lock);
+    /* Keys of single SSRCs are asked for anew: with other settings, or by another program, the answers differ. */
+    own_keys_ask_anew (self->own);
+    self->warned_no_key = self->warned_too_many = FALSE;
+    g_mutex_unlock (&self->lock);
+  }
+  return GST_ELEMENT_CLASS (conclave_srtp_base_parent_class)
+      ->change_state (element, transition);
 }
 
 /* --- Statistics --- */
 
-void
-srtp_stats_add_counters (
+static void
+add_counters (
     GstStructure *stats, const SrtpCounters *counters, const gchar *good_name)
 {
   static const SrtpResult drops[] = { SRTP_MALFORMED, SRTP_UNAUTHENTIC,
@@ -693,99 +300,210 @@ srtp_stats_add_counters (
         (guint64) counters->results[drops[i]], NULL);
 }
 
-void
-srtp_stats_append_streams (
-    GValue *array, SrtpSession *session, const gchar *good_name)
+static void
+append_stream (
+    GValue *array, const SrtpStreamStats *stream, const gchar *good_name)
 {
-  SrtpStats all;
-  srtp_session_stats (session, &all);
-  g_autofree SrtpStreamStats *streams =
-      g_new (SrtpStreamStats, all.n_streams + 1);
-  gsize n = srtp_session_stream_stats (session, streams, all.n_streams);
+  GstStructure *s = gst_structure_new ("application/x-srtp-stream", "ssrc",
+      G_TYPE_UINT, stream->ssrc, "authentic", G_TYPE_BOOLEAN,
+      (gboolean) stream->authentic, NULL);
+  GValue value = G_VALUE_INIT;
 
-  for (gsize i = 0; i < n; i++) {
-    const SrtpStreamStats *s = &streams[i];
-    GstStructure *structure = gst_structure_new ("application/x-srtp-stream",
-        "ssrc", G_TYPE_UINT, s->ssrc, "authentic", G_TYPE_BOOLEAN,
-        (gboolean) s->authentic, NULL);
-    if (s->has_index)
-      gst_structure_set (structure, "roc", G_TYPE_UINT,
-          (guint) (s->index >> 16), "sequence", G_TYPE_UINT,
-          (guint) (s->index & 0xffff), NULL);
-    gst_structure_set (
-        structure, "rtcp-index", G_TYPE_UINT, s->rtcp_index, NULL);
-    srtp_stats_add_counters (structure, &s->counters, good_name);
-    GValue value = G_VALUE_INIT;
-    g_value_init (&value, GST_TYPE_STRUCTURE);
-    g_value_take_boxed (&value, structure);
-    gst_value_array_append_and_take_value (array, &value);
+  if (stream->has_index)
+    gst_structure_set (s, "roc", G_TYPE_UINT, (guint) (stream->index >> 16),
+        "sequence", G_TYPE_UINT, (guint) (stream->index & 0xffff), NULL);
+  gst_structure_set (s, "rtcp-index", G_TYPE_UINT, stream->rtcp_index, NULL);
+  add_counters (s, &stream->counters, good_name);
+  g_value_init (&value, GST_TYPE_STRUCTURE);
+  g_value_take_boxed (&value, s);
+  gst_value_array_append_and_take_value (array, &value);
+}
+
+/* The numbers are copied under the lock, packets wait for nothing else. */
+static GstStructure *
+make_stats (ConclaveSrtpBase *self)
+{
+  const gchar *good_name = srtp_base_class (self)->good_name;
+  g_autofree gchar *name = g_strdup_printf ("application/x-%s-stats",
+      srtp_base_class (self)->direction == SRTP_SEND ? "srtpprotect"
+                                                     : "srtpunprotect");
+  g_autoptr (GArray) streams =
+      g_array_new (FALSE, FALSE, sizeof (SrtpStreamStats));
+  GValue array = G_VALUE_INIT;
+  SrtpStats all = { 0 };
+
+  g_mutex_lock (&self->lock);
+  SrtpCounters sum = self->past;
+  if (self->session) {
+    srtp_session_stats (self->session, &all);
+    srtp_counters_add (&sum, &all.counters);
+    srtp_session_add_streams (self->session, streams);
   }
+  own_keys_add_counters (self->own, &sum);
+  own_keys_add_streams (self->own, streams);
+  gboolean has_key = all.n_keys > 0 || own_keys_in_force (self->own) > 0;
+  g_mutex_unlock (&self->lock);
+
+  GstStructure *stats =
+      gst_structure_new (name, "has-key", G_TYPE_BOOLEAN, has_key, NULL);
+  add_counters (stats, &sum, good_name);
+  g_value_init (&array, GST_TYPE_ARRAY);
+  for (guint i = 0; i < streams->len; i++)
+    append_stream (
+        &array, &g_array_index (streams, SrtpStreamStats, i), good_name);
+  gst_structure_take_value (stats, "streams", &array);
+  return stats;
 }
 
-/* --- Caps and buffers --- */
+/* --- Properties --- */
 
-static GstCaps *
-rename_caps (GstCaps *caps, const gchar *const *names)
+/* A new object with a copy of `text`; NULL for NULL. An empty string is kept: loading it says what is wrong. */
+static Secret *
+copy_secret_text (const gchar *text)
 {
-  /* Where GStreamer's own elements put the key, in the clear, and what goes with it. */
-  static const gchar *const fields[] = { "srtp-key", "srtp-cipher",
-    "srtp-auth", "srtcp-cipher", "srtcp-auth", "mki", "roc" };
-  GstCaps *result = gst_caps_new_empty ();
+  if (!text)
+    return NULL;
+  gsize len = strnlen (text, SECRET_MAX);
+  return secret_copy (len ? text : " ", MAX (len, 1));
+}
 
-  for (guint i = 0; i < gst_caps_get_size (caps); i++) {
-    GstStructure *s = gst_structure_copy (gst_caps_get_structure (caps, i));
-    const gchar *to = gst_structure_has_name (s, names[0])   ? names[1]
-                      : gst_structure_has_name (s, names[2]) ? names[3]
-                                                             : NULL;
-    if (!to) {
-      gst_structure_free (s);
-      continue;
-    }
-    gst_structure_set_name (s, to);
-    for (guint k = 0; k < G_N_ELEMENTS (fields); k++)
-      gst_structure_remove_field (s, fields[k]);
-    for (guint k = 2;; k++) { /* srtp-key2 with mki2, … */
-      g_autofree gchar *key = g_strdup_printf ("srtp-key%u", k),
-                       *mki = g_strdup_printf ("mki%u", k);
-      if (!gst_structure_has_field (s, key))
-        break;
-      gst_structure_remove_fields (s, key, mki, NULL);
-    }
-    gst_caps_append_structure (result, s);
+static void
+conclave_srtp_base_set_property (
+    GObject *object, guint id, const GValue *value, GParamSpec *pspec)
+{
+  ConclaveSrtpBase *self = CONCLAVE_SRTP_BASE (object);
+  Secret *old = NULL;
+  gboolean known = TRUE;
+
+  GST_OBJECT_LOCK (self);
+  if (GST_STATE (self) > GST_STATE_READY) {
+    GST_OBJECT_UNLOCK (self);
+    g_warning (
+        "\"%s\" of %s cannot change while data flows; set it in NULL or READY, or use the action \"rekey\"",
+        pspec->name, GST_OBJECT_NAME (self));
+    return;
   }
-  return result;
-}
-
-GstCaps *
-srtp_caps_protect (GstCaps *caps)
-{
-  static const gchar *const names[] = { "application/x-rtp",
-    "application/x-srtp", "application/x-rtcp", "application/x-srtcp" };
-  return rename_caps (caps, names);
-}
-
-GstCaps *
-srtp_caps_unprotect (GstCaps *caps)
-{
-  static const gchar *const names[] = { "application/x-srtp",
-    "application/x-rtp", "application/x-srtcp", "application/x-rtcp" };
-  return rename_caps (caps, names);
-}
-
-GstBuffer *
-srtp_buffer_with (GstBuffer *buffer, GstMemory *memory)
-{
-  gpointer state = NULL;
-
-  if (gst_buffer_is_writable (buffer)) {
-    gst_buffer_replace_all_memory (buffer, memory);
-    return buffer;
+  self->fresh = TRUE;
+  switch (id) {
+    case PROP_KEY:
+      old = self->key;
+      self->key = copy_secret_text (g_value_get_string (value));
+      break;
+    case PROP_KEY_LOCATION:
+      self->cleared |= self->location != NULL;
+      g_free (self->location);
+      self->location = g_value_dup_string (value);
+      break;
+    case PROP_MKI:
+      g_free (self->mki_text);
+      self->mki_text = g_value_dup_string (value);
+      break;
+    default:
+      known = srtp_settings_set (&self->settings, pspec->name, value);
   }
-  GstBuffer *out = gst_buffer_new ();
-  gst_buffer_append_memory (out, memory);
-  gst_buffer_copy_into (out, buffer,
-      GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS, 0, (gsize) -1);
-  if (gst_buffer_iterate_meta (buffer, &state))
-    gst_buffer_copy_into (out, buffer, GST_BUFFER_COPY_META, 0, (gsize) -1);
-  return out;
+  self->cleared = (self->cleared || old) && !self->key && !self->location;
+  self->fresh_key |= id < PROP_SETTINGS;
+  GST_OBJECT_UNLOCK (self);
+  secret_unref (old);
+  if (!known)
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+}
+
+static void
+conclave_srtp_base_get_property (
+    GObject *object, guint id, GValue *value, GParamSpec *pspec)
+{
+  ConclaveSrtpBase *self = CONCLAVE_SRTP_BASE (object);
+
+  if (id == PROP_STATS) {
+    g_value_take_boxed (value, make_stats (self));
+    return;
+  }
+  gboolean known = TRUE;
+  GST_OBJECT_LOCK (self);
+  if (id == PROP_KEY_LOCATION)
+    g_value_set_string (value, self->location);
+  else if (id == PROP_MKI)
+    g_value_set_string (value, self->mki_text);
+  else
+    known = srtp_settings_get (&self->settings, pspec->name, value);
+  GST_OBJECT_UNLOCK (self);
+  if (!known)
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+}
+
+/* --- Object --- */
+
+static void
+conclave_srtp_base_finalize (GObject *object)
+{
+  ConclaveSrtpBase *self = CONCLAVE_SRTP_BASE (object);
+
+  srtp_session_free (self->session);
+  own_keys_free (self->own);
+  srtp_blocks_free (self->blocks);
+  g_array_unref (self->prints);
+  secret_unref (self->key);
+  secret_unref (self->unused);
+  g_clear_pointer (&self->unused_mki, g_bytes_unref);
+  g_clear_pointer (&self->mki, g_bytes_unref);
+  g_free (self->location);
+  g_free (self->mki_text);
+  g_mutex_clear (&self->lock);
+  G_OBJECT_CLASS (conclave_srtp_base_parent_class)->finalize (object);
+}
+
+static void
+conclave_srtp_base_init (ConclaveSrtpBase *self)
+{
+  srtp_settings_init (&self->settings);
+  self->fresh = self->fresh_key = TRUE;
+  self->blocks = srtp_blocks_new ();
+  self->own = own_keys_new ();
+  self->prints = g_array_new (FALSE, FALSE, sizeof (KeyPrint));
+  g_mutex_init (&self->lock);
+}
+
+static void
+conclave_srtp_base_class_init (ConclaveSrtpBaseClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  const GParamFlags ready = G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
+
+  object_class->set_property = conclave_srtp_base_set_property;
+  object_class->get_property = conclave_srtp_base_get_property;
+  object_class->finalize = conclave_srtp_base_finalize;
+  GST_ELEMENT_CLASS (klass)->change_state = conclave_srtp_base_change_state;
+
+  /**
+   * ConclaveSrtpBase:stats:
+   *
+   * `application/x-srtpprotect-stats` or `application/x-srtpunprotect-stats`: what came in is `protected` or `delivered`
+   * and the causes of dropping `malformed`, `auth-failed`, `replayed`, `too-old`, `no-key`, `too-many-ssrcs`, `key-spent`,
+   * `failed`. Besides `bytes`, `has-key`, and `streams`: for each SSRC the same counters with `ssrc`, `authentic`, `roc`,
+   * `sequence`, `rtcp-index`; of SSRCs without an authentic packet 64. Counters never go down.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (object_class, PROP_STATS,
+      g_param_spec_boxed ("stats", "Statistics",
+          "Good packets and those dropped, by cause and by SSRC",
+          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+  g_object_class_install_property (object_class, PROP_KEY,
+      g_param_spec_string ("key", "Key",
+          "Master key and salt together, hexadecimal or base64. gst-launch shows it in logs, ps and the shell's "
+          "history: prefer \"key-location\"",
+          NULL, G_PARAM_WRITABLE | ready));
+  g_object_class_install_property (object_class, PROP_KEY_LOCATION,
+      g_param_spec_string ("key-location", "Key location",
+          "File that holds master key and salt together as hexadecimal or base64 text (openssl rand -hex 44 > FILE); "
+          "read at each start",
+          NULL, G_PARAM_READWRITE | ready));
+  g_object_class_install_property (object_class, PROP_MKI,
+      g_param_spec_string ("mki", "MKI",
+          "Master key identifier that packets carry, hexadecimal or base64, up to 128 bytes; unset: packets carry none",
+          NULL, G_PARAM_READWRITE | ready));
+  srtp_settings_install_properties (object_class, PROP_SETTINGS);
+  srtp_install_actions (G_TYPE_FROM_CLASS (klass));
+  gst_type_mark_as_plugin_api (CONCLAVE_TYPE_SRTP_BASE, 0);
 }

@@ -7,8 +7,8 @@
  * but the key stands in no caps. A pad `rtp_sink_N` brings `rtp_src_N`, a pad `rtcp_sink_N` brings `rtcp_src_N`. RTCP that
  * arrives on an RTP pad (RFC 5761) is protected as RTCP and leaves with the RTP.
  *
- * The key comes from #ConclaveSrtpProtect:key-location, #ConclaveSrtpProtect:key, or live from
- * #ConclaveSrtpProtect::set-key; #ConclaveSrtpProtect::rekey changes it without a gap. Without a key nothing is sent.
+ * The key comes from #ConclaveSrtpBase:key-location, #ConclaveSrtpBase:key, or live from
+ * #ConclaveSrtpBase::set-key; #ConclaveSrtpBase::rekey changes it without a gap. Without a key nothing is sent.
  *
  * No packet index is used twice under a key: not after a flush, not after a stop and a second start, not after set-key
  * with the same key. A packet whose sequence number was sent already is dropped and counted as `replayed` or `too-old`; a
@@ -33,16 +33,19 @@
 #include <stdio.h>
 
 #include "srtpcommon.h"
+#include "srtppackets.h"
 
 GST_DEBUG_CATEGORY_STATIC (srtpprotect_debug);
 #define GST_CAT_DEFAULT srtpprotect_debug
 
 /* Packets in a row whose index was used before: then their source was restarted, and needs an SSRC of its own. */
 #define RESTART_AFTER 16
+/* SSRCs that are told of in one list. */
+#define MAX_TOLD 8
 
 #define CONCLAVE_TYPE_SRTP_PROTECT (conclave_srtp_protect_get_type ())
 G_DECLARE_FINAL_TYPE (ConclaveSrtpProtect, conclave_srtp_protect, CONCLAVE,
-    SRTP_PROTECT, GstElement)
+    SRTP_PROTECT, ConclaveSrtpBase)
 
 #define CONCLAVE_TYPE_SRTP_PROTECT_PAD (conclave_srtp_protect_pad_get_type ())
 G_DECLARE_FINAL_TYPE (ConclaveSrtpProtectPad, conclave_srtp_protect_pad,
@@ -53,23 +56,18 @@ struct _ConclaveSrtpProtectPad
 {
   GstPad parent;
 
-  GstPad *
-      other; /* element's object lock, or the streaming thread, for which release_pad() waits; NULL once released */
+  GstPad *other; /* element's object lock; NULL once released */
   gboolean rtcp; /* fixed */
 
   /* streaming thread, sink pads only */
-  guint refused_in_row;
+  GHashTable *
+      refused; /* SSRC → packets in a row whose index was used before. Of the pad: another one with the same SSRC may
+                  well go on */
 };
 
 struct _ConclaveSrtpProtect
 {
-  GstElement parent;
-
-  SrtpCore core;
-
-  /* core.lock */
-  gboolean was_keyed; /* had a key when a packet came */
-  gboolean warned_no_key, warned_too_many;
+  ConclaveSrtpBase parent;
 
   /* object lock */
   guint next_pad;
@@ -78,16 +76,9 @@ struct _ConclaveSrtpProtect
 G_DEFINE_FINAL_TYPE (
     ConclaveSrtpProtectPad, conclave_srtp_protect_pad, GST_TYPE_PAD)
 G_DEFINE_FINAL_TYPE (
-    ConclaveSrtpProtect, conclave_srtp_protect, GST_TYPE_ELEMENT)
+    ConclaveSrtpProtect, conclave_srtp_protect, CONCLAVE_TYPE_SRTP_BASE)
 GST_ELEMENT_REGISTER_DEFINE (
     srtpprotect, "srtpprotect", GST_RANK_NONE, CONCLAVE_TYPE_SRTP_PROTECT)
-
-enum
-{
-  PROP_0,
-  PROP_STATS,
-  PROP_CORE
-};
 
 static GstStaticPadTemplate rtp_sink_template =
     GST_STATIC_PAD_TEMPLATE ("rtp_sink_%u", GST_PAD_SINK, GST_PAD_REQUEST,
@@ -103,16 +94,26 @@ static GstStaticPadTemplate rtcp_src_template =
         GST_STATIC_CAPS ("application/x-srtcp"));
 
 static void
+conclave_srtp_protect_pad_finalize (GObject *object)
+{
+  g_hash_table_unref (CONCLAVE_SRTP_PROTECT_PAD (object)->refused);
+  G_OBJECT_CLASS (conclave_srtp_protect_pad_parent_class)->finalize (object);
+}
+
+static void
 conclave_srtp_protect_pad_class_init (ConclaveSrtpProtectPadClass *klass)
 {
+  G_OBJECT_CLASS (klass)->finalize = conclave_srtp_protect_pad_finalize;
 }
 
 static void
 conclave_srtp_protect_pad_init (ConclaveSrtpProtectPad *pad)
 {
+  pad->refused = g_hash_table_new (NULL, NULL);
 }
 
-/* A reference to the pad's partner, or NULL. */
+/* A reference to the pad's partner, or NULL. Whoever pushes on it needs one: release_pad() waits for other streaming
+ * threads, but may be called from this one, downstream. */
 static GstPad *
 other_pad (ConclaveSrtpProtect *self, GstPad *pad)
 {
@@ -129,19 +130,20 @@ other_pad (ConclaveSrtpProtect *self, GstPad *pad)
 /* What is to be told once the lock is released. */
 typedef struct
 {
-  ConclaveSrtpProtect *self;
+  ConclaveSrtpBase *self;
   ConclaveSrtpProtectPad *pad;
   gsize overhead;
   SrtpResult fatal; /* SRTP_OK: none */
-  gboolean lost_key, too_many, soft_limit, restarted;
-  guint32 ssrc;
+  gboolean lost_key, too_many, soft_limit;
+  guint32 fatal_ssrc, too_many_ssrc, restarted[MAX_TOLD];
+  guint n_restarted;
 } Batch;
 
 static SrtpResult
 protect_bytes (Batch *batch, const guint8 *in, gsize len, guint8 *out,
     gsize room, gsize *out_len, SrtpInfo *info)
 {
-  SrtpSession *session = batch->self->core.session;
+  SrtpSession *session = batch->self->session;
 
   if (!session)
     return SRTP_NO_KEY;
@@ -191,7 +193,7 @@ protect_to_new (
                         ? gst_buffer_peek_memory (buffer, 0)
                         : NULL;
   guint8 *data;
-  GstMemory *memory = srtp_blocks_take (batch->self->core.blocks, room, &data);
+  GstMemory *memory = srtp_blocks_take (batch->self->blocks, room, &data);
   GstMapInfo map;
 
   if (!memory) {
@@ -214,38 +216,53 @@ protect_to_new (
   return srtp_buffer_with (buffer, memory);
 }
 
+/* A packet whose index was used before. */
+static void
+note_repetition (Batch *batch, guint32 ssrc)
+{
+  gpointer key = GUINT_TO_POINTER (ssrc);
+  guint n =
+      GPOINTER_TO_UINT (g_hash_table_lookup (batch->pad->refused, key)) + 1;
+
+  g_hash_table_insert (batch->pad->refused, key, GUINT_TO_POINTER (n));
+  if (n == RESTART_AFTER && batch->n_restarted < MAX_TOLD)
+    batch->restarted[batch->n_restarted++] = ssrc;
+}
+
 /* Notes what must be said about a packet that is not sent. */
 static void
 note_refusal (Batch *batch, SrtpResult result, const SrtpInfo *info)
 {
-  ConclaveSrtpProtect *self = batch->self;
+  ConclaveSrtpBase *self = batch->self;
 
   switch (result) {
     case SRTP_NO_KEY:
       if (self->was_keyed) {
         batch->lost_key |= !self->warned_no_key;
         self->warned_no_key = TRUE;
-      } else {
-        batch->fatal = result;
+        break;
       }
-      break;
+      G_GNUC_FALLTHROUGH;
     case SRTP_KEY_SPENT:
     case SRTP_FAILED:
     case SRTP_NO_ROOM:
       batch->fatal = result;
+      batch->fatal_ssrc = info->ssrc;
       break;
     case SRTP_TOO_MANY_SSRCS:
-      batch->too_many |= !self->warned_too_many;
+      if (!self->warned_too_many) {
+        batch->too_many = TRUE;
+        batch->too_many_ssrc = info->ssrc;
+      }
       self->warned_too_many = TRUE;
       break;
     case SRTP_REPLAYED:
     case SRTP_TOO_OLD:
-      batch->restarted |= ++batch->pad->refused_in_row == RESTART_AFTER;
+      note_repetition (batch, info->ssrc);
       break;
     default:
       break;
   }
-  batch->ssrc = info->ssrc;
 }
 
 /* The protected packet in place of the one at `buffer`, or NULL. Lock held. */
@@ -267,8 +284,9 @@ protect_one (GstBuffer **buffer, guint i, gpointer user_data)
   if (out != *buffer)
     gst_buffer_unref (*buffer);
   if (result == SRTP_OK) {
-    batch->pad->refused_in_row = 0;
-    batch->self->was_keyed = TRUE;
+    if (g_hash_table_size (batch->pad->refused) > 0)
+      g_hash_table_remove (batch->pad->refused, GUINT_TO_POINTER (info.ssrc));
+    srtp_base_note_use (batch->self, batch->self->session);
     batch->soft_limit |= info.soft_limit;
   } else {
     note_refusal (batch, result, &info);
@@ -278,9 +296,9 @@ protect_one (GstBuffer **buffer, guint i, gpointer user_data)
 }
 
 static void
-start_batch (Batch *batch, ConclaveSrtpProtect *self, GstPad *pad)
+start_batch (Batch *batch, ConclaveSrtpBase *self, GstPad *pad)
 {
-  SrtpSession *session = self->core.session;
+  SrtpSession *session = self->session;
 
   *batch = (Batch){ .self = self, .pad = CONCLAVE_SRTP_PROTECT_PAD (pad) };
   if (session)
@@ -290,16 +308,32 @@ start_batch (Batch *batch, ConclaveSrtpProtect *self, GstPad *pad)
                               srtp_session_rtcp_overhead (session));
 }
 
+static void
+tell_restart (Batch *batch, guint32 ssrc)
+{
+  ConclaveSrtpBase *self = batch->self;
+
+  GST_ELEMENT_WARNING (self, STREAM, ENCODE,
+      ("SSRC %08x goes over sequence numbers again that were sent under this key; its packets are dropped, since "
+       "whoever sees both could read them. A restarted stream needs a new SSRC or a new key.",
+          ssrc),
+      ("%d packets in a row; the source is asked to take another SSRC",
+          RESTART_AFTER));
+  /* What payloaders and rtpbin understand. */
+  gst_pad_push_event (
+      GST_PAD (batch->pad), gst_event_new_custom (GST_EVENT_CUSTOM_UPSTREAM,
+                                gst_structure_new ("GstRTPCollision", "ssrc",
+                                    G_TYPE_UINT, ssrc, NULL)));
+}
+
 /* Says what happened; GST_FLOW_ERROR when that ends the stream. */
 static GstFlowReturn
 finish_batch (Batch *batch)
 {
-  ConclaveSrtpProtect *self = batch->self;
+  ConclaveSrtpBase *self = batch->self;
 
   if (batch->soft_limit)
-    gst_element_post_message (GST_ELEMENT (self),
-        gst_message_new_element (GST_OBJECT (self),
-            gst_structure_new_empty ("conclave-srtp-soft-limit")));
+    srtp_base_tell (self, "conclave-srtp-soft-limit", -1);
   if (batch->lost_key)
     GST_ELEMENT_WARNING (self, LIBRARY, SETTINGS,
         ("The keys were cleared: packets are dropped until \"set-key\" gives another."),
@@ -308,21 +342,10 @@ finish_batch (Batch *batch)
     GST_ELEMENT_WARNING (self, STREAM, ENCODE,
         ("There are \"max-ssrcs\" streams under this key: SSRC %08x is not sent. Raise it, or change the key with "
          "\"rekey\".",
-            batch->ssrc),
+            batch->too_many_ssrc),
         (NULL));
-  if (batch->restarted) {
-    GST_ELEMENT_WARNING (self, STREAM, ENCODE,
-        ("SSRC %08x goes over sequence numbers again that were sent under this key; its packets are dropped, since "
-         "whoever sees both could read them. A restarted stream needs a new SSRC or a new key.",
-            batch->ssrc),
-        ("%d packets in a row; the source is asked to take another SSRC",
-            RESTART_AFTER));
-    /* What payloaders and rtpbin understand. */
-    gst_pad_push_event (
-        GST_PAD (batch->pad), gst_event_new_custom (GST_EVENT_CUSTOM_UPSTREAM,
-                                  gst_structure_new ("GstRTPCollision", "ssrc",
-                                      G_TYPE_UINT, batch->ssrc, NULL)));
-  }
+  for (guint i = 0; i < batch->n_restarted; i++)
+    tell_restart (batch, batch->restarted[i]);
 
   if (batch->fatal == SRTP_OK)
     return GST_FLOW_OK;
@@ -336,31 +359,31 @@ finish_batch (Batch *batch)
     GST_ELEMENT_ERROR (self, STREAM, ENCODE,
         ("The key has protected as many packets as it may: change it with \"rekey\" when \"conclave-srtp-soft-limit\" "
          "is on the bus."),
-        ("SSRC %08x", batch->ssrc));
+        ("SSRC %08x", batch->fatal_ssrc));
   else
     GST_ELEMENT_ERROR (self, STREAM, ENCODE,
         ("A packet could not be protected."),
-        ("SSRC %08x: %s", batch->ssrc, srtp_result_name (batch->fatal)));
+        ("SSRC %08x: %s", batch->fatal_ssrc, srtp_result_name (batch->fatal)));
   return GST_FLOW_ERROR;
 }
 
 static GstFlowReturn
 conclave_srtp_protect_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
 {
-  ConclaveSrtpProtect *self = (ConclaveSrtpProtect *) parent;
+  ConclaveSrtpBase *self = (ConclaveSrtpBase *) parent;
   Batch batch;
 
-  g_mutex_lock (&self->core.lock);
+  g_mutex_lock (&self->lock);
   start_batch (&batch, self, pad);
   protect_one (&buffer, 0, &batch);
-  g_mutex_unlock (&self->core.lock);
+  g_mutex_unlock (&self->lock);
 
   GstFlowReturn flow = finish_batch (&batch);
   if (flow != GST_FLOW_OK)
     gst_clear_buffer (&buffer);
   if (!buffer)
     return flow;
-  GstPad *src = batch.pad->other;
+  g_autoptr (GstPad) src = other_pad ((ConclaveSrtpProtect *) self, pad);
   if (!src) {
     gst_buffer_unref (buffer);
     return GST_FLOW_FLUSHING;
@@ -372,17 +395,17 @@ static GstFlowReturn
 conclave_srtp_protect_chain_list (
     GstPad *pad, GstObject *parent, GstBufferList *list)
 {
-  ConclaveSrtpProtect *self = (ConclaveSrtpProtect *) parent;
+  ConclaveSrtpBase *self = (ConclaveSrtpBase *) parent;
   Batch batch;
 
   list = gst_buffer_list_make_writable (list);
-  g_mutex_lock (&self->core.lock);
+  g_mutex_lock (&self->lock);
   start_batch (&batch, self, pad);
   gst_buffer_list_foreach (list, protect_one, &batch);
-  g_mutex_unlock (&self->core.lock);
+  g_mutex_unlock (&self->lock);
 
   GstFlowReturn flow = finish_batch (&batch);
-  GstPad *src = batch.pad->other;
+  g_autoptr (GstPad) src = other_pad ((ConclaveSrtpProtect *) self, pad);
   if (flow != GST_FLOW_OK || !src || gst_buffer_list_length (list) == 0) {
     gst_buffer_list_unref (list);
     return flow != GST_FLOW_OK || src ? flow : GST_FLOW_FLUSHING;
@@ -413,43 +436,14 @@ conclave_srtp_protect_sink_event (
   return gst_pad_event_default (pad, parent, event);
 }
 
-/* What the pad can do: its template, as far as the other side of the element can do its part. */
-static GstCaps *
-query_caps (ConclaveSrtpProtect *self, GstPad *pad, GstCaps *filter)
-{
-  gboolean is_sink = GST_PAD_IS_SINK (pad);
-  GstCaps *caps = gst_pad_get_pad_template_caps (pad);
-  g_autoptr (GstPad) other = other_pad (self, pad);
-  g_autoptr (GstCaps) far =
-      other ? gst_pad_peer_query_caps (other, NULL) : NULL;
-
-  if (far && !gst_caps_is_any (far)) {
-    g_autoptr (GstCaps) near =
-        is_sink ? srtp_caps_unprotect (far) : srtp_caps_protect (far);
-    GstCaps *both =
-        gst_caps_intersect_full (near, caps, GST_CAPS_INTERSECT_FIRST);
-    gst_caps_unref (caps);
-    caps = both;
-  }
-  if (filter) {
-    GstCaps *filtered =
-        gst_caps_intersect_full (filter, caps, GST_CAPS_INTERSECT_FIRST);
-    gst_caps_unref (caps);
-    caps = filtered;
-  }
-  return caps;
-}
-
 static gboolean
 conclave_srtp_protect_query (GstPad *pad, GstObject *parent, GstQuery *query)
 {
   ConclaveSrtpProtect *self = CONCLAVE_SRTP_PROTECT (parent);
 
   if (GST_QUERY_TYPE (query) == GST_QUERY_CAPS) {
-    GstCaps *filter;
-    gst_query_parse_caps (query, &filter);
-    g_autoptr (GstCaps) caps = query_caps (self, pad, filter);
-    gst_query_set_caps_result (query, caps);
+    g_autoptr (GstPad) other = other_pad (self, pad);
+    srtp_answer_caps_query (query, pad, other, GST_PAD_IS_SINK (pad));
     return TRUE;
   }
   if (GST_QUERY_TYPE (query) == GST_QUERY_ALLOCATION) {
@@ -467,15 +461,7 @@ static GstIterator *
 conclave_srtp_protect_iterate_internal_links (GstPad *pad, GstObject *parent)
 {
   g_autoptr (GstPad) other = other_pad (CONCLAVE_SRTP_PROTECT (parent), pad);
-  GValue value = G_VALUE_INIT;
-
-  if (!other)
-    return NULL;
-  g_value_init (&value, GST_TYPE_PAD);
-  g_value_set_object (&value, other);
-  GstIterator *iterator = gst_iterator_new_single (GST_TYPE_PAD, &value);
-  g_value_unset (&value);
-  return iterator;
+  return srtp_iterate_pad (other);
 }
 
 /* --- Pads --- */
@@ -563,121 +549,24 @@ conclave_srtp_protect_release_pad (GstElement *element, GstPad *pad)
   gst_element_remove_pad (element, pad);
 }
 
-/* --- States --- */
-
-static GstStateChangeReturn
-conclave_srtp_protect_change_state (
-    GstElement *element, GstStateChange transition)
-{
-  ConclaveSrtpProtect *self = CONCLAVE_SRTP_PROTECT (element);
-
-  if ((transition == GST_STATE_CHANGE_NULL_TO_READY
-          || transition == GST_STATE_CHANGE_READY_TO_PAUSED)
-      && !srtp_core_load (element, &self->core))
-    return GST_STATE_CHANGE_FAILURE;
-  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) {
-    g_mutex_lock (&self->core.lock);
-    self->warned_no_key = self->warned_too_many = FALSE;
-    g_mutex_unlock (&self->core.lock);
-  }
-  return GST_ELEMENT_CLASS (conclave_srtp_protect_parent_class)
-      ->change_state (element, transition);
-}
-
 /* --- Object --- */
-
-static SrtpCore *
-core_of (GstElement *element)
-{
-  return &CONCLAVE_SRTP_PROTECT (element)->core;
-}
-
-static GstStructure *
-make_stats (ConclaveSrtpProtect *self)
-{
-  GstStructure *stats =
-      gst_structure_new_empty ("application/x-srtpprotect-stats");
-  SrtpStats all = { 0 };
-  GValue streams = G_VALUE_INIT;
-
-  g_value_init (&streams, GST_TYPE_ARRAY);
-  g_mutex_lock (&self->core.lock);
-  if (self->core.session) {
-    srtp_session_stats (self->core.session, &all);
-    srtp_stats_append_streams (&streams, self->core.session, "protected");
-  }
-  g_mutex_unlock (&self->core.lock);
-  srtp_stats_add_counters (stats, &all.counters, "protected");
-  gst_structure_set (stats, "has-key", G_TYPE_BOOLEAN, all.n_keys > 0, NULL);
-  gst_structure_take_value (stats, "streams", &streams);
-  return stats;
-}
-
-static void
-conclave_srtp_protect_set_property (
-    GObject *object, guint id, const GValue *value, GParamSpec *pspec)
-{
-  if (!srtp_core_set_property (GST_ELEMENT (object),
-          &CONCLAVE_SRTP_PROTECT (object)->core, pspec, value))
-    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-}
-
-static void
-conclave_srtp_protect_get_property (
-    GObject *object, guint id, GValue *value, GParamSpec *pspec)
-{
-  ConclaveSrtpProtect *self = CONCLAVE_SRTP_PROTECT (object);
-
-  if (id == PROP_STATS)
-    g_value_take_boxed (value, make_stats (self));
-  else if (!srtp_core_get_property (
-               GST_ELEMENT (self), &self->core, pspec, value))
-    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-}
-
-static void
-conclave_srtp_protect_finalize (GObject *object)
-{
-  srtp_core_clear (&CONCLAVE_SRTP_PROTECT (object)->core);
-  G_OBJECT_CLASS (conclave_srtp_protect_parent_class)->finalize (object);
-}
 
 static void
 conclave_srtp_protect_init (ConclaveSrtpProtect *self)
 {
-  srtp_core_init (&self->core, SRTP_SEND);
 }
 
 static void
 conclave_srtp_protect_class_init (ConclaveSrtpProtectClass *klass)
 {
-  GObjectClass *object_class = G_OBJECT_CLASS (klass);
   GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
+  ConclaveSrtpBaseClass *base_class = (ConclaveSrtpBaseClass *) klass;
 
   GST_DEBUG_CATEGORY_INIT (
       srtpprotect_debug, "srtpprotect", 0, "SRTP protection");
 
-  object_class->set_property = conclave_srtp_protect_set_property;
-  object_class->get_property = conclave_srtp_protect_get_property;
-  object_class->finalize = conclave_srtp_protect_finalize;
-  srtp_core_install_properties (object_class, PROP_CORE);
-  srtp_core_install_actions (G_TYPE_FROM_CLASS (klass), core_of);
-
-  /**
-   * ConclaveSrtpProtect:stats:
-   *
-   * `application/x-srtpprotect-stats`: what came in is `protected` + the causes of dropping `malformed`, `replayed`,
-   * `too-old`, `no-key`, `too-many-ssrcs`, `key-spent`, `failed`. Besides `bytes`, `has-key`, and `streams`: for each SSRC
-   * the same counters with `ssrc`, `roc`, `sequence`, `rtcp-index`.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (object_class, PROP_STATS,
-      g_param_spec_boxed ("stats", "Statistics",
-          "Packets protected and dropped, by cause and by SSRC",
-          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
-
-  element_class->change_state = conclave_srtp_protect_change_state;
+  base_class->direction = SRTP_SEND;
+  base_class->good_name = "protected";
   element_class->request_new_pad = conclave_srtp_protect_request_new_pad;
   element_class->release_pad = conclave_srtp_protect_release_pad;
   gst_element_class_add_static_pad_template_with_gtype (

@@ -6,15 +6,16 @@
  * also behind rtpbin's `request-rtp-decoder` and `request-rtcp-decoder`, and the same packets on the wire, but no key is
  * looked for in caps. SRTCP that arrives on `rtp_sink` (RFC 5761) leaves on `rtcp_src`.
  *
- * One key serves all SSRCs: #ConclaveSrtpUnprotect:key-location, #ConclaveSrtpUnprotect:key, or live from
- * #ConclaveSrtpUnprotect::set-key; #ConclaveSrtpUnprotect::rekey adds the next one, and both are taken until the sender has
- * moved. Where each SSRC has a key of its own, #ConclaveSrtpUnprotect::request-key asks for it, once per SSRC.
+ * One key serves all SSRCs: #ConclaveSrtpBase:key-location, #ConclaveSrtpBase:key, or live from
+ * #ConclaveSrtpBase::set-key; #ConclaveSrtpBase::rekey adds the next one, and both are taken until the sender has
+ * moved. Where each SSRC has a key of its own, #ConclaveSrtpUnprotect::request-key asks for it, once per SSRC, and
+ * #ConclaveSrtpUnprotect::rekey-ssrc brings the next.
  *
  * Nothing but an authentic packet changes anything: neither ROC nor replay window, and an SSRC costs no memory before. What
- * is forged, repeated, too late or malformed is counted in #ConclaveSrtpUnprotect:stats and dropped. The first failure of
+ * is forged, repeated, too late or malformed is counted in #ConclaveSrtpBase:stats and dropped. The first failure of
  * an SSRC is a warning on the bus; a failure that lasts can be made an error with #ConclaveSrtpUnprotect:error-after.
  *
- * A receiver that joins after 65,536 packets needs the sender's ROC: #ConclaveSrtpUnprotect::set-roc.
+ * A receiver that joins after 65,536 packets needs the sender's ROC: #ConclaveSrtpBase::set-roc.
  *
  * ## Threads
  * Packets are checked and pushed on the streaming thread of their pad, a list under one lock, which `request-key` is asked
@@ -33,48 +34,48 @@
 #include "srtpelements.h"
 
 #include "srtpcommon.h"
+#include "srtppackets.h"
 
 GST_DEBUG_CATEGORY_STATIC (srtpunprotect_debug);
 #define GST_CAT_DEFAULT srtpunprotect_debug
 
 /* Streams whose first failure is told of in one list; the others are in the statistics. */
-#define MAX_WARNINGS 8
+#define MAX_TOLD 8
 
 #define CONCLAVE_TYPE_SRTP_UNPROTECT (conclave_srtp_unprotect_get_type ())
 G_DECLARE_FINAL_TYPE (ConclaveSrtpUnprotect, conclave_srtp_unprotect, CONCLAVE,
-    SRTP_UNPROTECT, GstElement)
+    SRTP_UNPROTECT, ConclaveSrtpBase)
 
 struct _ConclaveSrtpUnprotect
 {
-  GstElement parent;
+  ConclaveSrtpBase parent;
 
   GstPad *rtp_sink, *rtp_src, *rtcp_sink, *rtcp_src; /* fixed */
-  SrtpCore core;
 
   /* object lock */
   guint error_after;
 
-  /* core.lock */
-  gboolean was_keyed; /* had a key when a packet came */
-  gboolean warned_no_key;
+  /* parent.lock */
   guint failures; /* in a row */
+  guint own_tellable,
+      since_tellable; /* failures under keys of single SSRCs that may be told; those since one more may */
+  guint
+      answers_refused; /* keys of "request-key" that did not fit, in this run */
 
-  /* streaming thread of rtp_sink */
+  /* streaming thread of rtp_sink; state changes while there is none */
   gboolean
-      muxed; /* rtcp_src has had RTCP from rtp_sink, and goes with its events */
+      muxed; /* rtcp_src has had RTCP from rtp_sink, and goes with its serialized events */
 };
 
 G_DEFINE_FINAL_TYPE (
-    ConclaveSrtpUnprotect, conclave_srtp_unprotect, GST_TYPE_ELEMENT)
+    ConclaveSrtpUnprotect, conclave_srtp_unprotect, CONCLAVE_TYPE_SRTP_BASE)
 GST_ELEMENT_REGISTER_DEFINE (srtpunprotect, "srtpunprotect", GST_RANK_NONE,
     CONCLAVE_TYPE_SRTP_UNPROTECT)
 
 enum
 {
   PROP_0,
-  PROP_ERROR_AFTER,
-  PROP_STATS,
-  PROP_CORE
+  PROP_ERROR_AFTER
 };
 
 enum
@@ -98,74 +99,29 @@ static GstStaticPadTemplate rtcp_src_template =
     GST_STATIC_PAD_TEMPLATE ("rtcp_src", GST_PAD_SRC, GST_PAD_ALWAYS,
         GST_STATIC_CAPS ("application/x-rtcp"));
 
+/* A reference to the pad's partner. */
 static GstPad *
 other_pad (ConclaveSrtpUnprotect *self, GstPad *pad)
 {
-  return pad == self->rtp_sink    ? self->rtp_src
-         : pad == self->rtp_src   ? self->rtp_sink
-         : pad == self->rtcp_sink ? self->rtcp_src
-                                  : self->rtcp_sink;
+  return gst_object_ref (pad == self->rtp_sink    ? self->rtp_src
+                         : pad == self->rtp_src   ? self->rtp_sink
+                         : pad == self->rtcp_sink ? self->rtcp_src
+                                                  : self->rtcp_sink);
 }
 
-/* --- Keys of single SSRCs --- */
+/* SSRCs that one list may have something said about. */
+typedef struct
+{
+  guint32 ssrc[MAX_TOLD];
+  guint n;
+} Ssrcs;
 
-/* Asks the application for the key of `ssrc`, without the lock, and keeps what it says. Lock held on entry and return. */
 static void
-ask_for_key (ConclaveSrtpUnprotect *self, guint32 ssrc)
+ssrcs_add (Ssrcs *ssrcs, guint32 ssrc)
 {
-  SrtpCore *core = &self->core;
-  GBytes *key = NULL;
-  SrtpSession *session = NULL;
-
-  g_hash_table_insert (core->by_ssrc, GUINT_TO_POINTER (ssrc),
-      NULL); /* not asked twice, not even meanwhile */
-  g_mutex_unlock (&core->lock);
-  g_signal_emit (self, signals[SIGNAL_REQUEST_KEY], 0, ssrc, &key);
-  if (key)
-    session = srtp_core_session_for (GST_ELEMENT (self), core, key);
-  g_clear_pointer (&key, g_bytes_unref);
-  g_mutex_lock (&core->lock);
-  if (!session)
-    return;
-  if (g_hash_table_contains (core->by_ssrc, GUINT_TO_POINTER (ssrc)))
-    g_hash_table_replace (core->by_ssrc, GUINT_TO_POINTER (ssrc), session);
-  else /* the keys were cleared meanwhile */
-    srtp_session_free (session);
+  if (ssrcs->n < MAX_TOLD)
+    ssrcs->ssrc[ssrcs->n++] = ssrc;
 }
-
-/* The session for this packet: the one for all, or that of its SSRC. Lock held, but for the question. */
-static SrtpSession *
-choose_session (
-    ConclaveSrtpUnprotect *self, const guint8 *in, gsize len, gboolean rtcp)
-{
-  SrtpCore *core = &self->core;
-  guint32 ssrc;
-
-  if (srtp_session_has_key (core->session)
-      || !srtp_packet_ssrc (in, len, rtcp, &ssrc))
-    return core->session;
-  if (!g_hash_table_contains (core->by_ssrc, GUINT_TO_POINTER (ssrc))
-      && g_hash_table_size (core->by_ssrc)
-             < srtp_session_config (core->session)->max_ssrcs
-      && g_signal_has_handler_pending (
-          self, signals[SIGNAL_REQUEST_KEY], 0, FALSE))
-    ask_for_key (self, ssrc);
-  SrtpSession *own =
-      g_hash_table_lookup (core->by_ssrc, GUINT_TO_POINTER (ssrc));
-  return own ? own
-             : core->session; /* which has no key, unless it was set meanwhile, and counts that */
-}
-
-static gboolean
-has_any_key (ConclaveSrtpUnprotect *self)
-{
-  return srtp_session_has_key (self->core.session)
-         || g_hash_table_size (self->core.by_ssrc) > 0
-         || g_signal_has_handler_pending (
-             self, signals[SIGNAL_REQUEST_KEY], 0, FALSE);
-}
-
-/* --- Packets --- */
 
 /* What is to be told, and where packets go, once the lock is released. */
 typedef struct
@@ -173,30 +129,210 @@ typedef struct
   ConclaveSrtpUnprotect *self;
   gboolean rtcp;       /* of the pad */
   GstBufferList *side; /* RTCP that came on the RTP pad, or NULL */
-  guint32 warn[MAX_WARNINGS], recovered[MAX_WARNINGS];
-  guint n_warn, n_recovered;
-  gboolean fatal, lost_key, soft_limit;
-  guint failures; /* in a row, at the worst moment */
+  Ssrcs unauthentic, wrong_mki, recovered, spent;
+  gboolean no_key, lost_key, soft_limit, all_spent, too_many;
+  guint32 too_many_ssrc, bad_answer_ssrc;
+  GError *bad_answer; /* or NULL */
+  guint failures;     /* in a row, at the worst moment */
   SrtpResult last_failure;
   guint32 last_ssrc;
 } Batch;
 
+/* --- Keys of single SSRCs --- */
+
+static gboolean
+may_ask (ConclaveSrtpUnprotect *self)
+{
+  return g_signal_has_handler_pending (
+      self, signals[SIGNAL_REQUEST_KEY], 0, FALSE);
+}
+
+/* Lock held. `key` is NULL for an empty one. */
+static void
+take_answer (Batch *batch, guint32 ssrc, const SrtpConfig *config, Secret *key)
+{
+  ConclaveSrtpUnprotect *self = batch->self;
+  ConclaveSrtpBase *base = &self->parent;
+
+  SrtpResult result = srtp_base_give_own_key (
+      base, ssrc, config, key, base->mki, FALSE, FALSE);
+  if (result != SRTP_OK && !batch->bad_answer
+      && self->answers_refused++ < MAX_TOLD) {
+    batch->bad_answer_ssrc = ssrc;
+    srtp_set_key_error (&batch->bad_answer, result, config,
+        "The key that \"request-key\" gave");
+  }
+}
+
+/* Asks the application for the key of `ssrc`, without the lock, and keeps what it says. Lock held on entry and return. */
+static void
+ask_for_key (Batch *batch, guint32 ssrc, guint max)
+{
+  ConclaveSrtpBase *base = &batch->self->parent;
+  g_autoptr (GBytes) bytes = NULL;
+  g_autoptr (Secret) key = NULL;
+
+  guint question = own_keys_begin (base->own, ssrc, max);
+  if (question == 0)
+    return;
+  g_mutex_unlock (&base->lock);
+  g_signal_emit (base, signals[SIGNAL_REQUEST_KEY], 0, ssrc, &bytes);
+  SrtpConfig config = srtp_base_config (base);
+  if (bytes && g_bytes_get_size (bytes) > 0)
+    key =
+        secret_copy (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes));
+  g_mutex_lock (&base->lock);
+  /* Or the keys were cleared, or set for all, meanwhile. */
+  if (own_keys_end (base->own, ssrc, question) && bytes)
+    take_answer (batch, ssrc, &config, key);
+}
+
+/* The session for this packet, after the application was asked for its key where that may help. Lock held, but for the
+ * question. */
+static SrtpSession *
+choose_session (Batch *batch, const guint8 *in, gsize len, gboolean rtcp)
+{
+  ConclaveSrtpBase *base = &batch->self->parent;
+  guint32 ssrc;
+
+  if (own_keys_in_force (base->own) == 0
+      && srtp_session_has_key (base->session))
+    return base->session;
+  if (!srtp_packet_ssrc (in, len, rtcp, &ssrc))
+    return base->session;
+  SrtpSession *session = srtp_base_session_of (base, ssrc);
+  if (srtp_session_has_key (session) || !may_ask (batch->self))
+    return session;
+
+  guint max = (guint) srtp_session_config (base->session)->max_ssrcs;
+  switch (own_keys_may_ask (base->own, ssrc, max)) {
+    case OWN_ASK:
+      ask_for_key (batch, ssrc, max);
+      break;
+    case OWN_FULL:
+      batch->too_many |= !base->warned_too_many;
+      base->warned_too_many = TRUE;
+      batch->too_many_ssrc = ssrc;
+      break;
+    case OWN_ASKED:
+      break;
+  }
+  return srtp_base_session_of (base, ssrc);
+}
+
+/* --- Packets --- */
+
+/* A key is used up. That of all SSRCs ends the stream; but a packet that may be anybody's can say so only when no key is
+ * left that could read it. */
+static void
+note_spent (Batch *batch, const SrtpSession *session, gboolean rtcp,
+    const SrtpInfo *info)
+{
+  ConclaveSrtpUnprotect *self = batch->self;
+  SrtpStats stats;
+
+  if (session == self->parent.session) {
+    batch->all_spent |= srtp_session_is_spent (session, rtcp);
+    return;
+  }
+  srtp_session_stats (session, &stats);
+  if (stats.counters.results[SRTP_KEY_SPENT] == 1)
+    ssrcs_add (&batch->spent, info->ssrc);
+}
+
+/* What a refused packet says about keys, of one SSRC for the first time. A session sees to it that these are few; of
+ * sessions there may be one for each SSRC, so they are counted here in the same way. */
+static void
+note_first_failure (Batch *batch, const SrtpSession *session,
+    SrtpResult result, const SrtpInfo *info)
+{
+  ConclaveSrtpUnprotect *self = batch->self;
+
+  if (session != self->parent.session
+      && !own_keys_is_kept (self->parent.own, info->ssrc)) {
+    if (self->own_tellable == 0)
+      return;
+    self->own_tellable--;
+  }
+  if (result == SRTP_UNAUTHENTIC)
+    ssrcs_add (&batch->unauthentic, info->ssrc);
+  else if (result == SRTP_NO_KEY && srtp_session_has_key (session))
+    ssrcs_add (&batch->wrong_mki, info->ssrc);
+}
+
+static void
+note_failure (Batch *batch, const SrtpSession *session, gboolean rtcp,
+    SrtpResult result, const SrtpInfo *info)
+{
+  ConclaveSrtpUnprotect *self = batch->self;
+  ConclaveSrtpBase *base = &self->parent;
+
+  if (session != base->session
+      && ++self->since_tellable >= SRTP_TELL_INTERVAL) {
+    self->since_tellable = 0;
+    self->own_tellable = MIN (self->own_tellable + 1, SRTP_MAX_STRANGERS);
+  }
+  if (info->first_failure)
+    note_first_failure (batch, session, result, info);
+  if (result == SRTP_TOO_MANY_SSRCS) {
+    batch->too_many |= !base->warned_too_many;
+    base->warned_too_many = TRUE;
+    batch->too_many_ssrc = info->ssrc;
+  }
+  if (result == SRTP_KEY_SPENT)
+    note_spent (batch, session, rtcp, info);
+  /* A repeated or late packet says nothing about the key. */
+  if (result != SRTP_UNAUTHENTIC && result != SRTP_NO_KEY
+      && result != SRTP_MALFORMED)
+    return;
+  self->failures++;
+  batch->failures = MAX (batch->failures, self->failures);
+  batch->last_failure = result;
+  batch->last_ssrc = info->ssrc;
+  if (result == SRTP_NO_KEY && !srtp_base_has_any_key (base)) {
+    batch->no_key |= !base->was_keyed;
+    batch->lost_key |= base->was_keyed && !base->warned_no_key;
+    base->warned_no_key |= base->was_keyed;
+  }
+}
+
+static void
+note_success (Batch *batch, const SrtpSession *session, const SrtpInfo *info)
+{
+  ConclaveSrtpBase *base = &batch->self->parent;
+
+  batch->self->failures = 0;
+  srtp_base_note_use (base, session);
+  if (info->new_stream && session != base->session)
+    own_keys_prove (base->own, info->ssrc);
+  batch->soft_limit |= info->soft_limit;
+  if (info->recovered)
+    ssrcs_add (&batch->recovered, info->ssrc);
+}
+
 static SrtpResult
 unprotect_bytes (Batch *batch, const guint8 *in, gsize len, guint8 *out,
-    gsize room, gsize *out_len, gboolean *rtcp, SrtpInfo *info)
+    gsize room, gsize *out_len, gboolean *rtcp)
 {
+  SrtpInfo info;
+
   *rtcp = batch->rtcp || srtp_is_rtcp (in, len);
-  SrtpSession *session = choose_session (batch->self, in, len, *rtcp);
-  return *rtcp ? srtp_session_unprotect_rtcp (
-             session, in, len, out, room, out_len, info)
-               : srtp_session_unprotect_rtp (
-                   session, in, len, out, room, out_len, info);
+  SrtpSession *session = choose_session (batch, in, len, *rtcp);
+  SrtpResult result = *rtcp ? srtp_session_unprotect_rtcp (
+                          session, in, len, out, room, out_len, &info)
+                            : srtp_session_unprotect_rtp (
+                                session, in, len, out, room, out_len, &info);
+  if (result == SRTP_OK)
+    note_success (batch, session, &info);
+  else
+    note_failure (batch, session, *rtcp, result, &info);
+  return result;
 }
 
 /* Where the packet lies, if nobody else has it. */
 static gboolean
-unprotect_in_place (Batch *batch, GstBuffer *buffer, SrtpResult *result,
-    gboolean *rtcp, SrtpInfo *info)
+unprotect_in_place (
+    Batch *batch, GstBuffer *buffer, SrtpResult *result, gboolean *rtcp)
 {
   GstMemory *memory = gst_buffer_peek_memory (buffer, 0);
   GstMapInfo map;
@@ -207,7 +343,7 @@ unprotect_in_place (Batch *batch, GstBuffer *buffer, SrtpResult *result,
       || !gst_memory_map (memory, &map, GST_MAP_READWRITE))
     return FALSE;
   *result = unprotect_bytes (
-      batch, map.data, map.size, map.data, map.size, &out_len, rtcp, info);
+      batch, map.data, map.size, map.data, map.size, &out_len, rtcp);
   gst_memory_unmap (memory, &map);
   gst_memory_resize (memory, 0, out_len);
   return TRUE;
@@ -216,15 +352,16 @@ unprotect_in_place (Batch *batch, GstBuffer *buffer, SrtpResult *result,
 /* To a block of its own: a tee or somebody's list holds the packet too, and must not see it change. Gives the buffer to
  * push, or NULL. */
 static GstBuffer *
-unprotect_to_new (Batch *batch, GstBuffer *buffer, SrtpResult *result,
-    gboolean *rtcp, SrtpInfo *info)
+unprotect_to_new (
+    Batch *batch, GstBuffer *buffer, SrtpResult *result, gboolean *rtcp)
 {
   gsize len = gst_buffer_get_size (buffer), room = len, out_len = 0;
   GstMemory *from = gst_buffer_n_memory (buffer) == 1
                         ? gst_buffer_peek_memory (buffer, 0)
                         : NULL;
   guint8 *data;
-  GstMemory *memory = srtp_blocks_take (batch->self->core.blocks, room, &data);
+  GstMemory *memory =
+      srtp_blocks_take (batch->self->parent.blocks, room, &data);
   GstMapInfo map;
 
   if (!memory) {
@@ -233,12 +370,11 @@ unprotect_to_new (Batch *batch, GstBuffer *buffer, SrtpResult *result,
   }
   if (from && gst_memory_map (from, &map, GST_MAP_READ)) {
     *result = unprotect_bytes (
-        batch, map.data, map.size, data, room, &out_len, rtcp, info);
+        batch, map.data, map.size, data, room, &out_len, rtcp);
     gst_memory_unmap (from, &map);
   } else {
     gst_buffer_extract (buffer, 0, data, len);
-    *result =
-        unprotect_bytes (batch, data, len, data, room, &out_len, rtcp, info);
+    *result = unprotect_bytes (batch, data, len, data, room, &out_len, rtcp);
   }
   if (*result != SRTP_OK) {
     gst_memory_unref (memory);
@@ -248,28 +384,6 @@ unprotect_to_new (Batch *batch, GstBuffer *buffer, SrtpResult *result,
   return srtp_buffer_with (buffer, memory);
 }
 
-static void
-note_failure (Batch *batch, SrtpResult result, const SrtpInfo *info)
-{
-  ConclaveSrtpUnprotect *self = batch->self;
-
-  if (info->first_failure && batch->n_warn < MAX_WARNINGS)
-    batch->warn[batch->n_warn++] = info->ssrc;
-  /* A repeated or late packet says nothing about the key. */
-  if (result != SRTP_UNAUTHENTIC && result != SRTP_NO_KEY
-      && result != SRTP_MALFORMED)
-    return;
-  self->failures++;
-  batch->failures = MAX (batch->failures, self->failures);
-  batch->last_failure = result;
-  batch->last_ssrc = info->ssrc;
-  if (result == SRTP_NO_KEY && !has_any_key (self)) {
-    batch->fatal |= !self->was_keyed;
-    batch->lost_key |= self->was_keyed && !self->warned_no_key;
-    self->warned_no_key |= self->was_keyed;
-  }
-}
-
 /* The packet in place of the protected one at `buffer`, or NULL. Lock held. */
 static gboolean
 unprotect_one (GstBuffer **buffer, guint i, gpointer user_data)
@@ -277,27 +391,17 @@ unprotect_one (GstBuffer **buffer, guint i, gpointer user_data)
   Batch *batch = user_data;
   gboolean rtcp = FALSE;
   SrtpResult result;
-  SrtpInfo info = { 0 };
   GstBuffer *out = NULL;
 
   if (gst_buffer_n_memory (*buffer) == 0)
-    result = unprotect_bytes (
-        batch, (const guint8 *) "", 0, NULL, 0, NULL, &rtcp, &info);
-  else if (unprotect_in_place (batch, *buffer, &result, &rtcp, &info))
+    result =
+        unprotect_bytes (batch, (const guint8 *) "", 0, NULL, 0, NULL, &rtcp);
+  else if (unprotect_in_place (batch, *buffer, &result, &rtcp))
     out = result == SRTP_OK ? *buffer : NULL;
   else
-    out = unprotect_to_new (batch, *buffer, &result, &rtcp, &info);
+    out = unprotect_to_new (batch, *buffer, &result, &rtcp);
   if (out != *buffer)
     gst_buffer_unref (*buffer);
-  if (result == SRTP_OK) {
-    batch->self->failures = 0;
-    batch->self->was_keyed = TRUE;
-    batch->soft_limit |= info.soft_limit;
-    if (info.recovered && batch->n_recovered < MAX_WARNINGS)
-      batch->recovered[batch->n_recovered++] = info.ssrc;
-  } else {
-    note_failure (batch, result, &info);
-  }
   if (out && rtcp && !batch->rtcp) {
     if (!batch->side)
       batch->side = gst_buffer_list_new ();
@@ -307,12 +411,76 @@ unprotect_one (GstBuffer **buffer, guint i, gpointer user_data)
   return TRUE;
 }
 
+/* About single SSRCs. */
 static void
-post_about (ConclaveSrtpUnprotect *self, const gchar *name, guint32 ssrc)
+tell_of_ssrcs (Batch *batch)
 {
-  gst_element_post_message (GST_ELEMENT (self),
-      gst_message_new_element (GST_OBJECT (self),
-          gst_structure_new (name, "ssrc", G_TYPE_UINT, ssrc, NULL)));
+  ConclaveSrtpUnprotect *self = batch->self;
+
+  for (guint i = 0; i < batch->unauthentic.n; i++)
+    GST_ELEMENT_WARNING (self, STREAM, DECRYPT,
+        ("A packet of SSRC %08x is not authentic: the key, \"rtp-cipher\", \"rtp-auth\" or \"mki\" differ from the "
+         "sender's; or it has sent more than 65,536 packets already (then call \"set-roc\"); or somebody changed the "
+         "packet on its way.",
+            batch->unauthentic.ssrc[i]),
+        (NULL));
+  for (guint i = 0; i < batch->wrong_mki.n; i++)
+    GST_ELEMENT_WARNING (self, STREAM, DECRYPT,
+        ("A packet of SSRC %08x has the MKI of no key that is here: \"mki\" differs from the sender's, or the sender "
+         "puts none; or it has changed its key, and \"rekey\" was not called here.",
+            batch->wrong_mki.ssrc[i]),
+        (NULL));
+  for (guint i = 0; i < batch->spent.n; i++)
+    GST_ELEMENT_WARNING (self, STREAM, DECRYPT,
+        ("The key of SSRC %08x has had as many packets as it may: give the next one with \"rekey-ssrc\" when "
+         "\"conclave-srtp-soft-limit\" is on the bus.",
+            batch->spent.ssrc[i]),
+        (NULL));
+  for (guint i = 0; i < batch->recovered.n; i++)
+    srtp_base_tell (
+        &self->parent, "conclave-srtp-recovered", batch->recovered.ssrc[i]);
+}
+
+/* About keys; GST_FLOW_ERROR when there is none, or none that may be used. */
+static GstFlowReturn
+tell_of_keys (Batch *batch)
+{
+  ConclaveSrtpUnprotect *self = batch->self;
+
+  if (batch->bad_answer) {
+    GST_INFO_OBJECT (
+        self, "the answer for SSRC %08x is refused", batch->bad_answer_ssrc);
+    srtp_base_post (&self->parent, GST_MESSAGE_WARNING, batch->bad_answer);
+    g_clear_error (&batch->bad_answer);
+  }
+  if (batch->soft_limit)
+    srtp_base_tell (&self->parent, "conclave-srtp-soft-limit", -1);
+  if (batch->lost_key)
+    GST_ELEMENT_WARNING (self, LIBRARY, SETTINGS,
+        ("The keys were cleared: packets are dropped until \"set-key\" gives another."),
+        (NULL));
+  if (batch->too_many)
+    GST_ELEMENT_WARNING (self, STREAM, DECRYPT,
+        ("There are \"max-ssrcs\" streams: packets of SSRC %08x and other new ones are dropped. Raise it, or let go of "
+         "finished streams with \"rekey\" or \"remove-key\".",
+            batch->too_many_ssrc),
+        (NULL));
+  if (batch->no_key) {
+    GST_ELEMENT_ERROR (self, LIBRARY, SETTINGS,
+        ("%s has no key: set \"key-location\" to the file with the sender's master key and salt, call \"set-key\" before "
+         "the first packet, or connect \"request-key\".",
+            GST_OBJECT_NAME (self)),
+        (NULL));
+    return GST_FLOW_ERROR;
+  }
+  if (batch->all_spent) {
+    GST_ELEMENT_ERROR (self, STREAM, DECRYPT,
+        ("The key has had as many packets as it may: change it with \"rekey\" when \"conclave-srtp-soft-limit\" is on "
+         "the bus."),
+        (NULL));
+    return GST_FLOW_ERROR;
+  }
+  return GST_FLOW_OK;
 }
 
 /* Says what happened; GST_FLOW_ERROR when that ends the stream. */
@@ -321,30 +489,10 @@ finish_batch (Batch *batch)
 {
   ConclaveSrtpUnprotect *self = batch->self;
 
-  for (guint i = 0; i < batch->n_warn; i++)
-    GST_ELEMENT_WARNING (self, STREAM, DECRYPT,
-        ("A packet of SSRC %08x is not authentic: the key, \"rtp-cipher\" or \"rtp-auth\" differ from the sender's; or it "
-         "has sent more than 65,536 packets already (then call \"set-roc\"); or somebody changed the packet on its way.",
-            batch->warn[i]),
-        (NULL));
-  for (guint i = 0; i < batch->n_recovered; i++)
-    post_about (self, "conclave-srtp-recovered", batch->recovered[i]);
-  if (batch->soft_limit)
-    gst_element_post_message (GST_ELEMENT (self),
-        gst_message_new_element (GST_OBJECT (self),
-            gst_structure_new_empty ("conclave-srtp-soft-limit")));
-  if (batch->lost_key)
-    GST_ELEMENT_WARNING (self, LIBRARY, SETTINGS,
-        ("The keys were cleared: packets are dropped until \"set-key\" gives another."),
-        (NULL));
-  if (batch->fatal) {
-    GST_ELEMENT_ERROR (self, LIBRARY, SETTINGS,
-        ("%s has no key: set \"key-location\" to the file with the sender's master key and salt, call \"set-key\" before "
-         "the first packet, or connect \"request-key\".",
-            GST_OBJECT_NAME (self)),
-        (NULL));
-    return GST_FLOW_ERROR;
-  }
+  tell_of_ssrcs (batch);
+  GstFlowReturn flow = tell_of_keys (batch);
+  if (flow != GST_FLOW_OK)
+    return flow;
   if (batch->failures == 0)
     return GST_FLOW_OK;
 
@@ -402,18 +550,19 @@ conclave_srtp_unprotect_chain (
     GstPad *pad, GstObject *parent, GstBuffer *buffer)
 {
   ConclaveSrtpUnprotect *self = (ConclaveSrtpUnprotect *) parent;
+  g_autoptr (GstPad) src = other_pad (self, pad);
   Batch batch = { .self = self, .rtcp = pad == self->rtcp_sink };
 
-  g_mutex_lock (&self->core.lock);
+  g_mutex_lock (&self->parent.lock);
   unprotect_one (&buffer, 0, &batch);
-  g_mutex_unlock (&self->core.lock);
+  g_mutex_unlock (&self->parent.lock);
 
   GstFlowReturn flow = finish_batch (&batch);
   if (batch.side)
     push_side (self, batch.side);
   if (flow != GST_FLOW_OK)
     gst_clear_buffer (&buffer);
-  return buffer ? gst_pad_push (other_pad (self, pad), buffer) : flow;
+  return buffer ? gst_pad_push (src, buffer) : flow;
 }
 
 static GstFlowReturn
@@ -421,12 +570,13 @@ conclave_srtp_unprotect_chain_list (
     GstPad *pad, GstObject *parent, GstBufferList *list)
 {
   ConclaveSrtpUnprotect *self = (ConclaveSrtpUnprotect *) parent;
+  g_autoptr (GstPad) src = other_pad (self, pad);
   Batch batch = { .self = self, .rtcp = pad == self->rtcp_sink };
 
   list = gst_buffer_list_make_writable (list);
-  g_mutex_lock (&self->core.lock);
+  g_mutex_lock (&self->parent.lock);
   gst_buffer_list_foreach (list, unprotect_one, &batch);
-  g_mutex_unlock (&self->core.lock);
+  g_mutex_unlock (&self->parent.lock);
 
   GstFlowReturn flow = finish_batch (&batch);
   if (batch.side)
@@ -435,7 +585,7 @@ conclave_srtp_unprotect_chain_list (
     gst_buffer_list_unref (list);
     return flow;
   }
-  return gst_pad_push_list (other_pad (self, pad), list);
+  return gst_pad_push_list (src, list);
 }
 
 /* --- Negotiation --- */
@@ -450,10 +600,10 @@ conclave_srtp_unprotect_sink_event (
     GstCaps *caps;
     gst_event_parse_caps (event, &caps);
     g_autoptr (GstCaps) out = srtp_caps_unprotect (caps);
+    g_autoptr (GstPad) src = other_pad (self, pad);
     gst_event_unref (event);
     return !gst_caps_is_empty (out)
-           && gst_pad_push_event (
-               other_pad (self, pad), gst_event_new_caps (out));
+           && gst_pad_push_event (src, gst_event_new_caps (out));
   }
   if (pad == self->rtp_sink) {
     switch (GST_EVENT_TYPE (event)) {
@@ -466,6 +616,10 @@ conclave_srtp_unprotect_sink_event (
         break;
       case GST_EVENT_FLUSH_START:
       case GST_EVENT_FLUSH_STOP:
+        /* Whether or not RTCP came yet: it may, just now, on the streaming thread that is to be let go. */
+        if (!gst_pad_is_linked (self->rtcp_sink))
+          gst_pad_push_event (self->rtcp_src, gst_event_ref (event));
+        break;
       case GST_EVENT_SEGMENT:
         if (self->muxed && !gst_pad_is_linked (self->rtcp_sink))
           gst_pad_push_event (self->rtcp_src, gst_event_ref (event));
@@ -477,41 +631,13 @@ conclave_srtp_unprotect_sink_event (
   return gst_pad_event_default (pad, parent, event);
 }
 
-/* What the pad can do: its template, as far as the other side of the element can do its part. */
-static GstCaps *
-query_caps (ConclaveSrtpUnprotect *self, GstPad *pad, GstCaps *filter)
-{
-  GstCaps *caps = gst_pad_get_pad_template_caps (pad);
-  g_autoptr (GstCaps) far =
-      gst_pad_peer_query_caps (other_pad (self, pad), NULL);
-
-  if (!gst_caps_is_any (far)) {
-    g_autoptr (GstCaps) near = GST_PAD_IS_SINK (pad)
-                                   ? srtp_caps_protect (far)
-                                   : srtp_caps_unprotect (far);
-    GstCaps *both =
-        gst_caps_intersect_full (near, caps, GST_CAPS_INTERSECT_FIRST);
-    gst_caps_unref (caps);
-    caps = both;
-  }
-  if (filter) {
-    GstCaps *filtered =
-        gst_caps_intersect_full (filter, caps, GST_CAPS_INTERSECT_FIRST);
-    gst_caps_unref (caps);
-    caps = filtered;
-  }
-  return caps;
-}
-
 static gboolean
 conclave_srtp_unprotect_query (GstPad *pad, GstObject *parent, GstQuery *query)
 {
   if (GST_QUERY_TYPE (query) == GST_QUERY_CAPS) {
-    GstCaps *filter;
-    gst_query_parse_caps (query, &filter);
-    g_autoptr (GstCaps) caps =
-        query_caps (CONCLAVE_SRTP_UNPROTECT (parent), pad, filter);
-    gst_query_set_caps_result (query, caps);
+    g_autoptr (GstPad) other =
+        other_pad (CONCLAVE_SRTP_UNPROTECT (parent), pad);
+    srtp_answer_caps_query (query, pad, other, GST_PAD_IS_SRC (pad));
     return TRUE;
   }
   return gst_pad_query_default (pad, parent, query);
@@ -520,14 +646,8 @@ conclave_srtp_unprotect_query (GstPad *pad, GstObject *parent, GstQuery *query)
 static GstIterator *
 conclave_srtp_unprotect_iterate_internal_links (GstPad *pad, GstObject *parent)
 {
-  GValue value = G_VALUE_INIT;
-
-  g_value_init (&value, GST_TYPE_PAD);
-  g_value_set_object (
-      &value, other_pad (CONCLAVE_SRTP_UNPROTECT (parent), pad));
-  GstIterator *iterator = gst_iterator_new_single (GST_TYPE_PAD, &value);
-  g_value_unset (&value);
-  return iterator;
+  g_autoptr (GstPad) other = other_pad (CONCLAVE_SRTP_UNPROTECT (parent), pad);
+  return srtp_iterate_pad (other);
 }
 
 /* --- States --- */
@@ -538,77 +658,18 @@ conclave_srtp_unprotect_change_state (
 {
   ConclaveSrtpUnprotect *self = CONCLAVE_SRTP_UNPROTECT (element);
 
-  if ((transition == GST_STATE_CHANGE_NULL_TO_READY
-          || transition == GST_STATE_CHANGE_READY_TO_PAUSED)
-      && !srtp_core_load (element, &self->core))
-    return GST_STATE_CHANGE_FAILURE;
   if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) {
     self->muxed = FALSE;
-    g_mutex_lock (&self->core.lock);
-    self->failures = 0;
-    self->warned_no_key = FALSE;
-    g_mutex_unlock (&self->core.lock);
+    g_mutex_lock (&self->parent.lock);
+    self->failures = self->answers_refused = 0;
+    self->own_tellable = SRTP_MAX_STRANGERS;
+    g_mutex_unlock (&self->parent.lock);
   }
   return GST_ELEMENT_CLASS (conclave_srtp_unprotect_parent_class)
       ->change_state (element, transition);
 }
 
-/* --- Actions and object --- */
-
-static SrtpCore *
-core_of (GstElement *element)
-{
-  return &CONCLAVE_SRTP_UNPROTECT (element)->core;
-}
-
-static void
-conclave_srtp_unprotect_remove_key (ConclaveSrtpUnprotect *self, guint ssrc)
-{
-  g_mutex_lock (&self->core.lock);
-  g_hash_table_remove (self->core.by_ssrc, GUINT_TO_POINTER (ssrc));
-  g_mutex_unlock (&self->core.lock);
-}
-
-static void
-add_session (SrtpCounters *sum, GValue *streams, SrtpSession *session)
-{
-  SrtpStats stats;
-
-  srtp_session_stats (session, &stats);
-  for (guint i = 0; i < SRTP_N_RESULTS; i++)
-    sum->results[i] += stats.counters.results[i];
-  sum->octets += stats.counters.octets;
-  srtp_stats_append_streams (streams, session, "delivered");
-}
-
-static GstStructure *
-make_stats (ConclaveSrtpUnprotect *self)
-{
-  GstStructure *stats =
-      gst_structure_new_empty ("application/x-srtpunprotect-stats");
-  SrtpCounters sum = { { 0 }, 0 };
-  GValue streams = G_VALUE_INIT;
-  GHashTableIter iter;
-  gpointer session;
-
-  g_value_init (&streams, GST_TYPE_ARRAY);
-  g_mutex_lock (&self->core.lock);
-  gboolean has_key =
-      self->core.session && srtp_session_has_key (self->core.session);
-  if (self->core.session)
-    add_session (&sum, &streams, self->core.session);
-  g_hash_table_iter_init (&iter, self->core.by_ssrc);
-  while (g_hash_table_iter_next (&iter, NULL, &session))
-    if (session) {
-      add_session (&sum, &streams, session);
-      has_key = TRUE;
-    }
-  g_mutex_unlock (&self->core.lock);
-  srtp_stats_add_counters (stats, &sum, "delivered");
-  gst_structure_set (stats, "has-key", G_TYPE_BOOLEAN, has_key, NULL);
-  gst_structure_take_value (stats, "streams", &streams);
-  return stats;
-}
+/* --- Object --- */
 
 static void
 conclave_srtp_unprotect_set_property (
@@ -616,14 +677,9 @@ conclave_srtp_unprotect_set_property (
 {
   ConclaveSrtpUnprotect *self = CONCLAVE_SRTP_UNPROTECT (object);
 
-  if (id == PROP_ERROR_AFTER) {
-    GST_OBJECT_LOCK (self);
-    self->error_after = g_value_get_uint (value);
-    GST_OBJECT_UNLOCK (self);
-  } else if (!srtp_core_set_property (
-                 GST_ELEMENT (self), &self->core, pspec, value)) {
-    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-  }
+  GST_OBJECT_LOCK (self);
+  self->error_after = g_value_get_uint (value);
+  GST_OBJECT_UNLOCK (self);
 }
 
 static void
@@ -632,23 +688,9 @@ conclave_srtp_unprotect_get_property (
 {
   ConclaveSrtpUnprotect *self = CONCLAVE_SRTP_UNPROTECT (object);
 
-  if (id == PROP_STATS) {
-    g_value_take_boxed (value, make_stats (self));
-  } else if (id == PROP_ERROR_AFTER) {
-    GST_OBJECT_LOCK (self);
-    g_value_set_uint (value, self->error_after);
-    GST_OBJECT_UNLOCK (self);
-  } else if (!srtp_core_get_property (
-                 GST_ELEMENT (self), &self->core, pspec, value)) {
-    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-  }
-}
-
-static void
-conclave_srtp_unprotect_finalize (GObject *object)
-{
-  srtp_core_clear (&CONCLAVE_SRTP_UNPROTECT (object)->core);
-  G_OBJECT_CLASS (conclave_srtp_unprotect_parent_class)->finalize (object);
+  GST_OBJECT_LOCK (self);
+  g_value_set_uint (value, self->error_after);
+  GST_OBJECT_UNLOCK (self);
 }
 
 static GstPad *
@@ -672,7 +714,6 @@ add_pad (ConclaveSrtpUnprotect *self, GstStaticPadTemplate *template,
 static void
 conclave_srtp_unprotect_init (ConclaveSrtpUnprotect *self)
 {
-  srtp_core_init (&self->core, SRTP_RECEIVE);
   self->rtp_sink = add_pad (self, &rtp_sink_template, "rtp_sink");
   self->rtp_src = add_pad (self, &rtp_src_template, "rtp_src");
   self->rtcp_sink = add_pad (self, &rtcp_sink_template, "rtcp_sink");
@@ -680,15 +721,23 @@ conclave_srtp_unprotect_init (ConclaveSrtpUnprotect *self)
 }
 
 static void
-install_signals (ConclaveSrtpUnprotectClass *klass)
+conclave_srtp_unprotect_class_init (ConclaveSrtpUnprotectClass *klass)
 {
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
+  ConclaveSrtpBaseClass *base_class = (ConclaveSrtpBaseClass *) klass;
+
+  GST_DEBUG_CATEGORY_INIT (
+      srtpunprotect_debug, "srtpunprotect", 0, "SRTP unprotection");
+
   /**
    * ConclaveSrtpUnprotect::request-key:
    * @self: the element
    * @ssrc: an SSRC that has sent a packet, while there is no key for all
    *
-   * Asks for the key of one SSRC. Emitted on a streaming thread without any lock, once per SSRC and for at most
-   * `max-ssrcs` of them, whatever the answers: strangers can use them up, so where they can send, prefer one key for all.
+   * Asks for the key of one SSRC; its packets have the MKI of `mki`, if that is set. Emitted on a streaming thread without
+   * any lock, once per SSRC until `remove-key` or the next start. Answers for `max-ssrcs` SSRCs are kept; when strangers
+   * have used them up, a newcomer takes the place of one that has sent nothing authentic. The handler may call all actions.
    *
    * Returns: (transfer full) (nullable): master key and salt, or %NULL: then the SSRC's packets are dropped
    *
@@ -697,37 +746,13 @@ install_signals (ConclaveSrtpUnprotectClass *klass)
   signals[SIGNAL_REQUEST_KEY] = g_signal_new ("request-key",
       G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
       G_TYPE_BYTES, 1, G_TYPE_UINT);
+  srtp_install_ssrc_actions (G_TYPE_FROM_CLASS (klass));
 
-  /**
-   * ConclaveSrtpUnprotect::remove-key:
-   * @self: the element
-   * @ssrc: an SSRC
-   *
-   * Forgets what `request-key` answered for this SSRC, which is asked for again with its next packet. From any thread.
-   *
-   * Since: 0.1
-   */
-  g_signal_new_class_handler ("remove-key", G_TYPE_FROM_CLASS (klass),
-      G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION,
-      G_CALLBACK (conclave_srtp_unprotect_remove_key), NULL, NULL, NULL,
-      G_TYPE_NONE, 1, G_TYPE_UINT);
-}
-
-static void
-conclave_srtp_unprotect_class_init (ConclaveSrtpUnprotectClass *klass)
-{
-  GObjectClass *object_class = G_OBJECT_CLASS (klass);
-  GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
-
-  GST_DEBUG_CATEGORY_INIT (
-      srtpunprotect_debug, "srtpunprotect", 0, "SRTP unprotection");
-
+  base_class->direction = SRTP_RECEIVE;
+  base_class->good_name = "delivered";
+  base_class->request_key = signals[SIGNAL_REQUEST_KEY];
   object_class->set_property = conclave_srtp_unprotect_set_property;
   object_class->get_property = conclave_srtp_unprotect_get_property;
-  object_class->finalize = conclave_srtp_unprotect_finalize;
-  srtp_core_install_properties (object_class, PROP_CORE);
-  srtp_core_install_actions (G_TYPE_FROM_CLASS (klass), core_of);
-  install_signals (klass);
 
   /**
    * ConclaveSrtpUnprotect:error-after:
@@ -743,21 +768,6 @@ conclave_srtp_unprotect_class_init (ConclaveSrtpUnprotectClass *klass)
           0, G_MAXUINT, 0,
           G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS
               | GST_PARAM_MUTABLE_PLAYING));
-
-  /**
-   * ConclaveSrtpUnprotect:stats:
-   *
-   * `application/x-srtpunprotect-stats`: what came in is `delivered` + the causes of dropping `malformed`, `auth-failed`,
-   * `replayed`, `too-old`, `no-key`, `too-many-ssrcs`, `key-spent`, `failed`. Besides `bytes`, `has-key`, and `streams`: for
-   * each SSRC the same counters with `ssrc`, `authentic`, `roc`, `sequence`, `rtcp-index`; of SSRCs without an authentic
-   * packet the first 64.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (object_class, PROP_STATS,
-      g_param_spec_boxed ("stats", "Statistics",
-          "Packets delivered and dropped, by cause and by SSRC",
-          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 
   element_class->change_state = conclave_srtp_unprotect_change_state;
   gst_element_class_add_static_pad_template (

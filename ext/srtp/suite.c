@@ -51,6 +51,7 @@ srtp_result_name (SrtpResult result)
     [SRTP_KEY_SPENT] = "key-spent",
     [SRTP_BAD_KEY] = "bad-key",
     [SRTP_KEY_REUSED] = "key-reused",
+    [SRTP_TOO_MANY_KEYS] = "too-many-keys",
     [SRTP_NO_ROOM] = "no-room",
     [SRTP_FAILED] = "failed",
   };

@@ -13,6 +13,8 @@ typedef struct
   uint64_t index;
   /* For the stateful one: whether this transform has had packets of this SSRC, and has had its ROC set by hand. */
   bool known, driven;
+  uint32_t
+      rtcp_before; /* sending: the SRTCP index that this SSRC has come to */
 } SrtpPacket;
 
 typedef struct
@@ -35,6 +37,12 @@ typedef struct
       const uint8_t *in, size_t len, uint8_t *out);
   SrtpResult (*unprotect_rtcp) (void *state, SrtpPacket *packet,
       const uint8_t *in, size_t len, uint8_t *out);
+
+  /* Drops what is kept of one SSRC, which may come back as not `known`. NULL: nothing is. */
+  void (*forget) (void *state, uint32_t ssrc);
+
+  /* Sending: up to which SRTCP index a forgotten SSRC can go on. */
+  uint32_t max_rtcp_resumed;
 } SrtpTransform;
 
 extern const SrtpTransform srtp_gcm_transform;
@@ -66,6 +74,6 @@ typedef enum
 } SrtpLabel;
 
 /* RFC 3711, 4.3.3: AES-CM as pseudo-random function, key derivation rate 0. `key` has 16 or 32 bytes (RFC 6188), `salt`
- * 14: RFC 7714, 11 pads GCM's 12 with two zeros. */
+ * 14: RFC 7714, 11 pads GCM's 12 with two zeros. `len` is at most 4096. */
 void srtp_derive (const uint8_t *key, size_t key_len, const uint8_t *salt,
     SrtpLabel label, uint8_t *out, size_t len);

@@ -8,7 +8,8 @@
 #include <string.h>
 
 #define WAIT                                                                  \
-  (10 * G_TIME_SPAN_SECOND) /* a hang is a failure, slowness is not */
+  (40 * G_TIME_SPAN_SECOND) /* a hang is a failure, slowness is not */
+#define LOOK_AGAIN 500      /* us until a number is looked at again */
 
 /* An element of one side, what it told, and what arrived. */
 typedef struct
@@ -26,11 +27,15 @@ typedef struct
   guint keyframes;
   guint pairs;
   gboolean eos;
+  guint segments;
+  char *stream_id;
   GstCaps *caps;
   GstFlowReturn ret;
   GMutex
       gate; /* whoever holds it while `gated` keeps the streaming thread waiting */
-  gboolean gated;
+  gint gated;            /* atomic */
+  gboolean held;         /* the streaming thread has come to the gate */
+  gint stop;             /* atomic; for a thread that sends */
   gboolean keep_nothing; /* count what arrives, and give it back */
   guint n_arrived;
 } Side;
@@ -92,8 +97,12 @@ on_candidate (GstElement *element, const char *text, Side *side)
 static inline void
 pass_gate (Side *side)
 {
-  if (!side->gated)
+  if (!g_atomic_int_get (&side->gated))
     return;
+  g_mutex_lock (&side->lock);
+  side->held = TRUE;
+  g_cond_broadcast (&side->cond);
+  g_mutex_unlock (&side->lock);
   g_mutex_lock (&side->gate);
   g_mutex_unlock (&side->gate);
 }
@@ -148,6 +157,14 @@ take_event (GstPad *pad, GstObject *parent, GstEvent *event)
     gst_caps_replace (&side->caps, caps);
   } else if (GST_EVENT_TYPE (event) == GST_EVENT_EOS)
     side->eos = TRUE;
+  else if (GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT)
+    side->segments++;
+  else if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START) {
+    const char *id;
+    gst_event_parse_stream_start (event, &id);
+    g_free (side->stream_id);
+    side->stream_id = g_strdup (id);
+  }
   g_cond_broadcast (&side->cond);
   g_mutex_unlock (&side->lock);
   gst_event_unref (event);
@@ -244,6 +261,7 @@ side_clear (Side *side)
   g_ptr_array_unref (side->candidates);
   g_ptr_array_unref (side->arrived);
   gst_clear_caps (&side->caps);
+  g_free (side->stream_id);
   g_mutex_clear (&side->lock);
   g_mutex_clear (&side->gate);
   g_cond_clear (&side->cond);
@@ -296,6 +314,59 @@ static inline gboolean
 has_arrived (Side *side, guint n)
 {
   return side->arrived->len >= n;
+}
+
+static inline gboolean
+has_descriptions (Side *side, guint n)
+{
+  return side->descriptions >= n;
+}
+
+static inline gboolean
+is_eos (Side *side, guint n)
+{
+  return side->eos;
+}
+
+static inline GstMessage *
+await_message (Side *side, GstMessageType type)
+{
+  return gst_bus_timed_pop_filtered (side->bus, 60 * GST_SECOND, type);
+}
+
+/* An error, or a warning, with these texts in it. */
+static inline void
+fail_unless_told (
+    Side *side, GstMessageType type, const char *text, const char *in_detail)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *detail = NULL;
+  GstMessage *message = await_message (side, type);
+
+  fail_unless (message != NULL, "nothing was said");
+  if (type == GST_MESSAGE_ERROR)
+    gst_message_parse_error (message, &error, &detail);
+  else
+    gst_message_parse_warning (message, &error, &detail);
+  gst_message_unref (message);
+  fail_unless (strstr (error->message, text), "\"%s\" is not in \"%s\"", text,
+      error->message);
+  fail_unless (!in_detail || strstr (detail, in_detail),
+      "\"%s\" is not in \"%s\"", in_detail, detail);
+}
+
+static inline void
+fail_unless_error (Side *side, const char *text, const char *in_detail)
+{
+  fail_unless_told (side, GST_MESSAGE_ERROR, text, in_detail);
+}
+
+static inline char *
+temporary_dir (void)
+{
+  char *dir = g_dir_make_tmp ("icetransport-XXXXXX", NULL);
+  fail_unless (dir != NULL);
+  return dir;
 }
 
 static inline void
@@ -355,7 +426,7 @@ stat_reaches (Side *side, const char *name, guint64 value)
 {
   gint64 end = g_get_monotonic_time () + WAIT;
   while (stat_of (side, name) < value && g_get_monotonic_time () < end)
-    g_thread_yield ();
+    g_usleep (LOOK_AGAIN);
   return stat_of (side, name) == value;
 }
 

@@ -253,6 +253,30 @@ GST_START_TEST (lines_that_mean_nothing_are_skipped_and_counted)
 }
 GST_END_TEST
 
+/* RFC 8838: a candidate belongs to the generation that its "ufrag" names. The credentials may come behind it. */
+GST_START_TEST (candidates_of_another_generation_are_skipped_and_counted)
+{
+  static const char *const rows[] = {
+    "a=ice-ufrag:8hhY\na=ice-pwd:asd88fgpdd777uzjYhagZg\n"
+    "a=candidate:1 1 UDP 1 192.0.2.1 5000 typ host ufrag old1\n"
+    "a=candidate:2 1 UDP 1 192.0.2.2 5000 typ host ufrag 8hhY\n"
+    "a=candidate:3 1 UDP 1 192.0.2.3 5000 typ host\n"
+    "a=candidate:4 1 UDP 1 192.0.2.4 5000 typ host ufrag 8hhYY\n",
+    "a=candidate:1 1 UDP 1 192.0.2.1 5000 typ host ufrag old1\n"
+    "a=candidate:2 1 UDP 1 192.0.2.2 5000 typ host ufrag 8hhY\n"
+    "a=candidate:3 1 UDP 1 192.0.2.3 5000 typ host\n"
+    "a=candidate:4 1 UDP 1 192.0.2.4 5000 typ host ufrag 8hhYY\n"
+    "a=ice-ufrag:8hhY\na=ice-pwd:asd88fgpdd777uzjYhagZg\n",
+  };
+  fail_unless_equals_int (parse (rows[__i__]), ICE_PARSE_OK);
+  fail_unless_equals_uint64 (d.n_candidates, 2);
+  fail_unless_equals_uint64 (d.skipped, 2);
+  fail_unless_equals_string (d.candidates[0].foundation, "2");
+  fail_unless_equals_string (d.candidates[1].foundation, "3");
+  fail_unless_equals_string (d.candidates[2].foundation, "");
+}
+GST_END_TEST
+
 GST_START_TEST (a_line_of_a_megabyte_is_one_skipped_line)
 {
   g_autofree char *text = g_strnfill (ICE_MAX_DESCRIPTION, 'x');
@@ -416,6 +440,8 @@ ice_text_suite (void)
   tcase_add_test (t, ten_thousand_candidates_are_bounded_and_counted);
   tcase_add_test (t, a_description_beyond_the_limit_is_refused);
   tcase_add_test (t, lines_that_mean_nothing_are_skipped_and_counted);
+  tcase_add_loop_test (
+      t, candidates_of_another_generation_are_skipped_and_counted, 0, 2);
   tcase_add_test (t, a_line_of_a_megabyte_is_one_skipped_line);
   tcase_add_test (t, what_is_written_is_read_again);
   tcase_add_test (t, what_is_written_has_the_shape_of_rfc_8840);

@@ -140,12 +140,6 @@ GST_START_TEST (sizes_that_no_datagram_has_are_counted_not_sent)
 }
 GST_END_TEST
 
-static gboolean
-has_descriptions (Side *side, guint n)
-{
-  return side->descriptions >= n;
-}
-
 GST_START_TEST (states_are_told_in_order_by_notify_and_message)
 {
   static const char *const want[] = { "gathering", "connecting", "connected",
@@ -250,12 +244,6 @@ GST_START_TEST (what_was_told_before_the_start_is_used)
 }
 GST_END_TEST
 
-static gboolean
-has_queued (Side *side, guint n)
-{
-  return side->descriptions > 0;
-}
-
 GST_START_TEST (packets_wait_for_the_connection_and_the_oldest_go)
 {
   Side a, b;
@@ -267,7 +255,7 @@ GST_START_TEST (packets_wait_for_the_connection_and_the_oldest_go)
         gst_pad_push (a.push, packet (i, 100)), GST_FLOW_OK);
   fail_unless_equals_uint64 (stat_of (&a, "queued"), 10);
   fail_unless_equals_uint64 (stat_of (&a, "dropped-queue-full"), 20);
-  fail_unless (wait_until (&a, has_queued, 0));
+  fail_unless (wait_until (&a, has_descriptions, 1));
   play (&b);
   /* b missed a's first words: they are still there to read. */
   g_autofree char *text = NULL;
@@ -319,15 +307,6 @@ GST_START_TEST (a_restart_loses_nothing)
   side_clear (&b);
 }
 GST_END_TEST
-
-static char *
-temporary_dir (void)
-{
-  g_autoptr (GError) error = NULL;
-  char *dir = g_dir_make_tmp ("icetransport-XXXXXX", &error);
-  fail_unless (dir != NULL);
-  return dir;
-}
 
 static void
 use_files (Side *side, const char *dir, const char *own, const char *other)
@@ -409,27 +388,6 @@ GST_START_TEST (a_far_end_that_starts_anew_is_found_again)
 }
 GST_END_TEST
 
-static GstMessage *
-await_message (Side *side, GstMessageType type)
-{
-  return gst_bus_timed_pop_filtered (side->bus, 30 * GST_SECOND, type);
-}
-
-static void
-fail_unless_error (Side *side, const char *text, const char *in_detail)
-{
-  g_autoptr (GError) error = NULL;
-  g_autofree char *detail = NULL;
-  GstMessage *message = await_message (side, GST_MESSAGE_ERROR);
-  fail_unless (message != NULL, "no error");
-  gst_message_parse_error (message, &error, &detail);
-  fail_unless (strstr (error->message, text), "\"%s\" is not in \"%s\"", text,
-      error->message);
-  fail_unless (!in_detail || strstr (detail, in_detail),
-      "\"%s\" is not in \"%s\"", in_detail, detail);
-  gst_message_unref (message);
-}
-
 GST_START_TEST (settings_that_cannot_work_are_refused_with_what_would)
 {
   static const struct
@@ -441,8 +399,14 @@ GST_START_TEST (settings_that_cannot_work_are_refused_with_what_would)
         "turn://user:password@host:port" },
     { "turn-servers-location", "/nonexistent/turn", "check its name" },
     { "bind-address", "localhost", "IP addresses" },
+    { "bind-address", "192.0.2.77", "192.0.2.77, which this machine" },
+    { "bind-address", "127.0.0.1,2001:db8::77", "2001:db8::77, which this" },
     { "force-relay", "true", "turn-servers" },
     { "port-max", "1000", "port-min" },
+    { "caps", "application/x-rtp,payload=[96,127]", "without ranges" },
+    { "caps", "application/x-rtp; application/x-rtcp", "without ranges" },
+    { "caps", "ANY", "without ranges" },
+    { "caps", "EMPTY", "without ranges" },
   };
   Side a;
   side_init (&a, TRUE);
@@ -537,12 +501,6 @@ GST_START_TEST (a_failure_says_what_each_pair_answered)
   side_clear (&b);
 }
 GST_END_TEST
-
-static gboolean
-is_eos (Side *side, guint n)
-{
-  return side->eos;
-}
 
 GST_START_TEST (eos_of_upstream_ends_sending_and_eos_of_the_pipeline_all)
 {
@@ -642,7 +600,7 @@ GST_START_TEST (a_hundred_restarts_leave_no_descriptor_thread_or_memory)
       memory = allocated_bytes ();
     }
   }
-  fail_unless_equals_int (count_entries ("/proc/self/fd"), descriptors);
+  fail_unless (count_entries ("/proc/self/fd") <= descriptors);
   fail_unless (
       count_entries ("/proc/self/task")
       <= threads + 1); /* a thread that is just ending may still be listed */
@@ -697,7 +655,7 @@ icetransport_suite (void)
   tcase_add_loop_test (t, files_connect_in_either_order_and_are_removed, 0, 3);
   tcase_add_test (t, a_far_end_that_starts_anew_is_found_again);
   tcase_add_loop_test (
-      t, settings_that_cannot_work_are_refused_with_what_would, 0, 6);
+      t, settings_that_cannot_work_are_refused_with_what_would, 0, 12);
   tcase_add_test (t, without_a_description_the_time_runs_out);
   tcase_add_test (t, a_file_that_cannot_be_written_is_an_error_at_once);
   tcase_add_test (t, a_failure_says_what_each_pair_answered);

@@ -1,5 +1,6 @@
 /* Our SRTP beside libsrtp2's, packet by packet: the same bytes out, the same packets accepted, the same ones refused,
- * over random packets with loss, reordering, duplicates, forgeries, wraps and SSRCs that come and go.
+ * over random packets with loss, reordering, duplicates, forgeries, wraps and SSRCs that come and go; and over new keys
+ * with and without MKI, ROCs that are told, and tables that are full, where libsrtp2's never is.
  *
  * Runs 200,000 packets for each GCM suite and some for the others. For millions, and other seeds:
  *
@@ -14,6 +15,8 @@
 #include "srtp-raw.h"
 
 #define N_SSRCS 24
+#define N_IN_TURNS                                                            \
+  14 /* with full tables; of those that make room as many are remembered as there are streams */
 #define HELD 40 /* packets on their way at one time */
 #define ROOM 2048
 
@@ -24,6 +27,11 @@ typedef struct
   SrtpBackend backend;
   gboolean clear_rtcp;
   guint share; /* of the packets asked for, in percent */
+  guint
+      mki_len; /* with an MKI libsrtp2's receiver has all keys from the beginning */
+  guint
+      rekey_every; /* packets, 0: never. Without MKI nothing is on its way then */
+  guint max_ssrcs; /* 0: more than there are */
 } Row;
 
 static const Row rows[] = {
@@ -34,6 +42,18 @@ static const Row rows[] = {
   { SRTP_AES_128_ICM, SRTP_AUTH_HMAC_SHA1_80, SRTP_BACKEND_AUTO, FALSE, 10 },
   { SRTP_AES_256_ICM, SRTP_AUTH_HMAC_SHA1_32, SRTP_BACKEND_AUTO, FALSE, 10 },
   { SRTP_AES_128_ICM, SRTP_AUTH_HMAC_SHA1_80, SRTP_BACKEND_AUTO, TRUE, 10 },
+  { SRTP_AES_256_GCM, SRTP_AUTH_AUTO, SRTP_BACKEND_GNUTLS, FALSE, 20, 0, 2500,
+      0 },
+  { SRTP_AES_128_GCM, SRTP_AUTH_AUTO, SRTP_BACKEND_GNUTLS, FALSE, 20, 0, 400,
+      8 },
+  { SRTP_AES_128_GCM, SRTP_AUTH_AUTO, SRTP_BACKEND_LIBSRTP2, FALSE, 10, 0, 400,
+      8 },
+  { SRTP_AES_128_ICM, SRTP_AUTH_HMAC_SHA1_80, SRTP_BACKEND_AUTO, FALSE, 10, 0,
+      400, 8 },
+  { SRTP_AES_256_GCM, SRTP_AUTH_AUTO, SRTP_BACKEND_GNUTLS, FALSE, 10, 5, 3000,
+      0 },
+  { SRTP_AES_128_ICM, SRTP_AUTH_HMAC_SHA1_80, SRTP_BACKEND_AUTO, FALSE, 10, 3,
+      3000, 0 },
 };
 
 /* A sending source: its steps make a slow stream that never wraps, or a fast one that wraps every few dozen packets. */
@@ -53,12 +73,17 @@ typedef struct
 
 typedef struct
 {
+  const Row *row;
+  SrtpConfig config;
   GRand *rand;
   SrtpSession *sender, *receiver;
   srtp_t raw_sender, raw_receiver;
   Source sources[N_SSRCS];
   Flying held[HELD];
   guint n_held;
+  guint key, since_rekey,
+      first_active; /* with full tables a few sources are active under each key */
+  guint64 full, told;
   guint64 sent, refused_to_send, accepted, refused[SRTP_N_RESULTS];
 } World;
 
@@ -77,18 +102,28 @@ renew_source (World *w, Source *source)
   source->max_step = steps[below (w, G_N_ELEMENTS (steps))];
 }
 
+static Source *
+choose_source (World *w)
+{
+  return &w->sources[w->row->max_ssrcs > 0
+                         ? (w->first_active + below (w, 5)) % N_IN_TURNS
+                         : below (w, N_SSRCS)];
+}
+
 static gsize
 random_packet (World *w, gboolean rtcp, guint8 *out)
 {
-  Source *source = &w->sources[below (w, N_SSRCS)];
+  Source *source = choose_source (w);
 
-  if (below (w, 2000) == 0)
+  if (below (w, 2000) == 0 && w->row->max_ssrcs == 0)
     renew_source (w, source);
   if (rtcp)
     return make_rtcp (
         out, ROOM - SRTP_MAX_TRAILER_LEN, source->ssrc, below (w, 32));
 
-  guint what = below (w, 100), late = 0;
+  /* With MKIs an old key may come to late indices only; a stream that is back takes late ones that libsrtp2 does not. */
+  gboolean forwards = w->row->mki_len > 0 || w->row->max_ssrcs > 0;
+  guint what = forwards ? 0 : below (w, 100), late = 0;
   if (what < 90)
     source->seq += (guint16) (1 + below (w, source->max_step));
   else if (what < 95) /* late, or a duplicate */
@@ -136,15 +171,29 @@ send_one (World *w)
 
   memcpy (theirs, plain, len);
   memcpy (ours, plain, len);
-  srtp_err_status_t status =
-      rtcp ? srtp_protect_rtcp (w->raw_sender, theirs, &their_len)
-           : srtp_protect (w->raw_sender, theirs, &their_len);
   /* In place and from one buffer to another in turns. */
   const guint8 *in = below (w, 2) ? ours : plain;
   SrtpResult result = rtcp ? srtp_session_protect_rtcp (w->sender, in, len,
                           ours, sizeof ours, &our_len, NULL)
                            : srtp_session_protect_rtp (w->sender, in, len,
                                ours, sizeof ours, &our_len, NULL);
+  if (result == SRTP_TOO_MANY_SSRCS) {
+    w->full++;
+    w->sent++;
+    return;
+  }
+  /* Under a new key libsrtp2 would send the last packets once more. */
+  if (w->row->rekey_every > 0
+      && (result == SRTP_REPLAYED || result == SRTP_TOO_OLD)) {
+    w->refused_to_send++;
+    w->sent++;
+    return;
+  }
+  guint use_mki = w->row->mki_len > 0, mki = use_mki ? w->key : 0;
+  srtp_err_status_t status = rtcp ? srtp_protect_rtcp_mki (w->raw_sender,
+                                 theirs, &their_len, use_mki, mki)
+                                  : srtp_protect_mki (w->raw_sender, theirs,
+                                      &their_len, use_mki, mki);
   fail_unless (g_str_equal (class_of (status), our_class (result)),
       "packet %" G_GUINT64_FORMAT " to send: %s, libsrtp2 %s", w->sent,
       srtp_result_name (result), class_of (status));
@@ -177,17 +226,26 @@ deliver (World *w, const Flying *f)
 
   memcpy (theirs, f->bytes, f->len);
   memcpy (ours, f->bytes, f->len);
-  srtp_err_status_t status =
-      f->rtcp ? srtp_unprotect_rtcp (w->raw_receiver, theirs, &their_len)
-              : srtp_unprotect (w->raw_receiver, theirs, &their_len);
   const guint8 *in = below (w, 2) ? ours : f->bytes;
   SrtpResult result = f->rtcp ? srtp_session_unprotect_rtcp (w->receiver, in,
                           f->len, ours, sizeof ours, &our_len, &info)
                               : srtp_session_unprotect_rtp (w->receiver, in,
                                   f->len, ours, sizeof ours, &our_len, &info);
+  if (result == SRTP_TOO_MANY_SSRCS) {
+    w->full++;
+    return;
+  }
+  guint use_mki = w->row->mki_len > 0;
+  srtp_err_status_t status = f->rtcp ? srtp_unprotect_rtcp_mki (
+                                 w->raw_receiver, theirs, &their_len, use_mki)
+                                     : srtp_unprotect_mki (w->raw_receiver,
+                                         theirs, &their_len, use_mki);
+  /* After a new key libsrtp2 knows a repeated packet by its tag only. */
+  gboolean same = w->row->rekey_every > 0
+                      ? (status == srtp_err_status_ok) == (result == SRTP_OK)
+                      : g_str_equal (class_of (status), our_class (result));
   /* Whether a packet is long enough is looked at before its index here, and after it there. */
-  fail_unless (g_str_equal (class_of (status), our_class (result))
-                   || (result == SRTP_MALFORMED && status != 0),
+  fail_unless (same || (result == SRTP_MALFORMED && status != 0),
       "after %" G_GUINT64_FORMAT " accepted, a %s packet of %" G_GSIZE_FORMAT
       " bytes, SSRC %08x, index %" G_GUINT64_FORMAT ": %s, libsrtp2 %d",
       w->accepted, f->rtcp ? "RTCP" : "RTP", f->len, info.ssrc, info.index,
@@ -236,53 +294,160 @@ receive_one (World *w)
 }
 
 static void
+make_key (World *w, guint number, guint8 *key, guint8 *mki)
+{
+  for (guint i = 0; i < 64; i++)
+    key[i] = (guint8) (i * 7 + number * 131 + (number >> 8) * 17 + 1);
+  memcpy (key, &number, sizeof number);
+  memset (mki, 0xa0 + (gint) number, w->row->mki_len);
+}
+
+static void
+set_keys (World *w, guint number, gboolean again)
+{
+  guint8 key[64], mki[SRTP_MAX_MKI];
+  make_key (w, number, key, mki);
+  Secret *secret = secret_copy (key, srtp_config_key_len (&w->config));
+  SrtpSession *sides[] = { w->receiver, w->sender };
+
+  for (guint i = 0; i < 2; i++)
+    fail_unless_equals_int (
+        again ? srtp_session_rekey (sides[i], secret, mki, w->row->mki_len)
+              : srtp_session_set_key (sides[i], secret, mki, w->row->mki_len),
+        SRTP_OK);
+  secret_unref (secret);
+}
+
+#define N_KEYS 16 /* what libsrtp2 takes: SRTP_MAX_NUM_MASTER_KEYS */
+
+/* libsrtp2's session with the key of this number, or with all of them and MKIs. */
+static srtp_t
+raw_with_keys (World *w, SrtpDirection direction)
+{
+  guint8 keys[N_KEYS][64], mkis[N_KEYS][SRTP_MAX_MKI];
+  srtp_master_key_t masters[N_KEYS], *list[N_KEYS];
+  SrtpConfig config = w->config;
+
+  config.direction = direction;
+  if (w->row->mki_len == 0) {
+    make_key (w, w->key, keys[0], mkis[0]);
+    return raw_new (&config, keys[0]);
+  }
+  for (guint i = 0; i < N_KEYS; i++) {
+    make_key (w, i, keys[i], mkis[i]);
+    masters[i] = (srtp_master_key_t){ keys[i], mkis[i], w->row->mki_len };
+    list[i] = &masters[i];
+  }
+  return raw_new_with (&config, NULL, list, N_KEYS);
+}
+
+/* Both sides of both go over to the next key. */
+static void
+rekey (World *w)
+{
+  guint8 key[64], mki[SRTP_MAX_MKI];
+
+  if (w->row->mki_len > 0 && w->key + 1 == N_KEYS)
+    return;
+  set_keys (w, ++w->key, TRUE);
+  w->first_active += 3;
+  w->since_rekey = 0;
+  if (w->row->mki_len > 0)
+    return;
+  make_key (w, w->key, key, mki);
+  w->config.direction = SRTP_SEND;
+  raw_update (w->raw_sender, &w->config, key);
+  w->config.direction = SRTP_RECEIVE;
+  raw_update (w->raw_receiver, &w->config, key);
+}
+
+/* A ROC further on, told to all four. By two at least: libsrtp2 keeps what it was told if the next index is near. */
+static void
+tell_roc (World *w)
+{
+  guint32 ssrc = choose_source (w)->ssrc;
+  guint64 index;
+
+  if (!srtp_session_get_index (w->sender, ssrc, &index)
+      || !srtp_session_get_index (w->receiver, ssrc, &index))
+    return;
+  srtp_session_get_index (w->sender, ssrc, &index);
+  guint32 roc = (guint32) (index >> 16) + 2 + below (w, 1000);
+  /* One that made room is not in the table, nor told of here. */
+  if (srtp_set_stream_roc (w->raw_receiver, ssrc, roc) != srtp_err_status_ok)
+    return;
+  fail_unless_equals_int (srtp_set_stream_roc (w->raw_sender, ssrc, roc), 0);
+  fail_unless_equals_int (
+      srtp_session_set_roc (w->sender, ssrc, roc), SRTP_OK);
+  fail_unless_equals_int (
+      srtp_session_set_roc (w->receiver, ssrc, roc), SRTP_OK);
+  w->told++;
+}
+
+static void
+change_something (World *w)
+{
+  if (w->row->rekey_every == 0 || w->since_rekey < w->row->rekey_every)
+    return;
+  while (w->n_held > 0 && w->row->mki_len == 0)
+    receive_one (w);
+  rekey (w);
+  for (guint i = below (w, 4); i > 0 && w->row->mki_len == 0; i--)
+    tell_roc (w); /* libsrtp2 would forget it with srtp_update() */
+}
+
+static void
 run_row (const Row *row, guint64 packets, guint32 seed)
 {
-  World w = { .rand = g_rand_new_with_seed (seed) };
-  SrtpConfig config;
-  guint8 key[64];
+  World w = { .row = row, .rand = g_rand_new_with_seed (seed) };
 
-  srtp_config_init (&config, SRTP_SEND);
-  config.rtp_cipher = config.rtcp_cipher = row->cipher;
-  config.rtp_auth = config.rtcp_auth = row->auth;
-  config.backend = row->backend;
-  config.clear_rtcp = row->clear_rtcp;
-  config.window =
+  srtp_config_init (&w.config, SRTP_SEND);
+  w.config.rtp_cipher = w.config.rtcp_cipher = row->cipher;
+  w.config.rtp_auth = w.config.rtcp_auth = row->auth;
+  w.config.backend = row->backend;
+  w.config.clear_rtcp = row->clear_rtcp;
+  w.config.window =
       64u << (below (&w, 5)); /* libsrtp2 rounds up to words of 32 */
-  config.max_ssrcs = SRTP_MAX_SSRCS;
-  for (gsize i = 0; i < sizeof key; i++)
-    key[i] = (guint8) g_rand_int (w.rand);
-  Secret *secret = secret_copy (key, srtp_config_key_len (&config));
-
-  w.sender = srtp_session_new (&config, NULL);
-  w.raw_sender = raw_new (&config, key);
-  config.direction = SRTP_RECEIVE;
-  w.receiver = srtp_session_new (&config, NULL);
-  w.raw_receiver = raw_new (&config, key);
-  fail_unless_equals_int (
-      srtp_session_set_key (w.sender, secret, NULL, 0), SRTP_OK);
-  fail_unless_equals_int (
-      srtp_session_set_key (w.receiver, secret, NULL, 0), SRTP_OK);
+  w.config.max_ssrcs = row->max_ssrcs > 0 ? row->max_ssrcs : SRTP_MAX_SSRCS;
+  w.sender = srtp_session_new (&w.config, NULL);
+  w.raw_sender = raw_with_keys (&w, SRTP_SEND);
+  w.config.direction = SRTP_RECEIVE;
+  w.config.max_ssrcs = SRTP_MAX_SSRCS;
+  w.receiver = srtp_session_new (&w.config, NULL);
+  w.raw_receiver = raw_with_keys (&w, SRTP_RECEIVE);
+  set_keys (&w, 0, FALSE);
   for (guint i = 0; i < N_SSRCS; i++)
     renew_source (&w, &w.sources[i]);
 
   while (w.sent < packets) {
-    while (w.n_held < HELD)
+    change_something (&w);
+    guint64 before = w.sent;
+    while (w.n_held < HELD && w.sent < before + 200)
       send_one (&w);
+    w.since_rekey += (guint) (w.sent - before);
     guint n = below (&w, HELD);
     while (w.n_held > n)
       receive_one (&w);
   }
-  printf ("seed %u, suite %d, backend %d: %" G_GUINT64_FORMAT
+  printf ("seed %u, suite %d, backend %d, %u keys, %" G_GUINT64_FORMAT
+          " ROCs told, %" G_GUINT64_FORMAT " without room: %" G_GUINT64_FORMAT
           " sent (%" G_GUINT64_FORMAT " refused), %" G_GUINT64_FORMAT
           " accepted, refused: %" G_GUINT64_FORMAT
           " auth-failed, %" G_GUINT64_FORMAT " replayed, %" G_GUINT64_FORMAT
           " too-old, %" G_GUINT64_FORMAT " malformed\n",
-      seed, row->cipher, row->backend, w.sent, w.refused_to_send, w.accepted,
-      w.refused[SRTP_UNAUTHENTIC], w.refused[SRTP_REPLAYED],
-      w.refused[SRTP_TOO_OLD], w.refused[SRTP_MALFORMED]);
+      seed, row->cipher, row->backend, w.key + 1, w.told, w.full, w.sent,
+      w.refused_to_send, w.accepted, w.refused[SRTP_UNAUTHENTIC],
+      w.refused[SRTP_REPLAYED], w.refused[SRTP_TOO_OLD],
+      w.refused[SRTP_MALFORMED]);
   /* The world was as rough as it should be. */
   fail_unless (w.accepted > packets / 3);
+  gboolean many = packets >= 10 * row->rekey_every;
+  fail_unless (row->rekey_every == 0 || !many || w.key > 2);
+  if (row->max_ssrcs > 0 && many) { /* and streams did make room */
+    SrtpStats stats;
+    srtp_session_stats (w.sender, &stats);
+    fail_unless (stats.others.results[SRTP_OK] > packets / 5);
+  }
   fail_unless (w.refused[SRTP_UNAUTHENTIC] > 0 && w.refused[SRTP_REPLAYED] > 0
                && w.refused[SRTP_TOO_OLD] > 0);
 
@@ -290,7 +455,6 @@ run_row (const Row *row, guint64 packets, guint32 seed)
   srtp_session_free (w.receiver);
   srtp_dealloc (w.raw_sender);
   srtp_dealloc (w.raw_receiver);
-  secret_unref (secret);
   g_rand_free (w.rand);
 }
 

@@ -35,17 +35,11 @@ raw_crypto (srtp_crypto_policy_t *p, SrtpCipher cipher, SrtpAuth auth)
   }
 }
 
-static inline srtp_t
-raw_new (const SrtpConfig *config, const guint8 *key)
+static inline srtp_policy_t
+raw_policy (const SrtpConfig *config, const guint8 *key)
 {
-  static gsize once;
   srtp_policy_t policy = { 0 };
-  srtp_t raw;
 
-  if (g_once_init_enter (&once)) {
-    (void) srtp_init (); /* fails when another user of it was first */
-    g_once_init_leave (&once, 1);
-  }
   raw_crypto (&policy.rtp, config->rtp_cipher, config->rtp_auth);
   raw_crypto (&policy.rtcp, config->rtcp_cipher, config->rtcp_auth);
   if (config->clear_rtcp)
@@ -54,6 +48,37 @@ raw_new (const SrtpConfig *config, const guint8 *key)
       config->direction == SRTP_SEND ? ssrc_any_outbound : ssrc_any_inbound;
   policy.key = (guint8 *) key;
   policy.window_size = config->window;
+  return policy;
+}
+
+/* With one key, or with several that have MKIs. */
+static inline srtp_t
+raw_new_with (const SrtpConfig *config, const guint8 *key,
+    srtp_master_key_t **keys, gulong n_keys)
+{
+  static gsize once;
+  srtp_policy_t policy = raw_policy (config, key);
+  srtp_t raw;
+
+  if (g_once_init_enter (&once)) {
+    (void) srtp_init (); /* fails when another user of it was first */
+    g_once_init_leave (&once, 1);
+  }
+  policy.keys = keys;
+  policy.num_master_keys = n_keys;
   g_assert_cmpint (srtp_create (&raw, &policy), ==, srtp_err_status_ok);
   return raw;
+}
+
+static inline srtp_t
+raw_new (const SrtpConfig *config, const guint8 *key)
+{
+  return raw_new_with (config, key, NULL, 0);
+}
+
+static inline void
+raw_update (srtp_t raw, const SrtpConfig *config, const guint8 *key)
+{
+  srtp_policy_t policy = raw_policy (config, key);
+  g_assert_cmpint (srtp_update (raw, &policy), ==, srtp_err_status_ok);
 }

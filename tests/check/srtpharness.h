@@ -109,6 +109,35 @@ check_rtp (GstBuffer *buffer, guint16 seq)
   gst_check_buffer_data (buffer, want, want_len);
 }
 
+/* A packet of this SSRC, protected by libsrtp2. */
+static inline GstBuffer *
+srtp_buffer_of (srtp_t raw, guint32 ssrc, guint16 seq)
+{
+  guint8 bytes[512];
+  int len = (int) make_rtp (bytes, sizeof bytes, ssrc, seq, 0, -1, PAYLOAD);
+  fail_unless_equals_int (srtp_protect (raw, bytes, &len), 0);
+  return gst_buffer_new_memdup (bytes, (gsize) len);
+}
+
+static inline GstBuffer *
+rtp_buffer_of (guint32 ssrc, guint16 seq)
+{
+  guint8 bytes[512];
+  gsize len = make_rtp (bytes, sizeof bytes, ssrc, seq, 0, -1, PAYLOAD);
+  return gst_buffer_new_memdup (bytes, len);
+}
+
+/* Pushes it, and tells whether anything came out. */
+static inline gboolean
+passes (GstHarness *h, GstBuffer *buffer)
+{
+  fail_unless_equals_int (gst_harness_push (h, buffer), GST_FLOW_OK);
+  GstBuffer *out = gst_harness_try_pull (h);
+  gboolean any = out != NULL;
+  gst_clear_buffer (&out);
+  return any;
+}
+
 static inline guint64
 stat_of (GstElement *element, const gchar *name)
 {

@@ -28,8 +28,13 @@ typedef struct
 {
   GstElement *bin, *enc, *dec;
   guint send_key, receive_key;
-  gint active; /* RTCP came from the other side; atomic */
+  guint active; /* RTCP came from the other side; `lock` */
 } End;
+
+/* What the test waits for. */
+static GMutex lock;
+static GCond changed;
+static guint received; /* RTP packets */
 
 static GstElement *
 give_encoder (GstElement *bin, guint session, End *end)
@@ -64,7 +69,10 @@ give_pt_map (GstElement *bin, guint session, guint pt, gpointer unused)
 static void
 count_active (GstElement *bin, guint session, guint ssrc, End *end)
 {
-  g_atomic_int_inc (&end->active);
+  g_mutex_lock (&lock);
+  end->active++;
+  g_cond_broadcast (&changed);
+  g_mutex_unlock (&lock);
 }
 
 static void
@@ -111,13 +119,14 @@ make_end (End *end, GstBin *pipeline, gboolean stock, guint send_key)
   gst_bin_add (pipeline, end->bin);
 }
 
-static gint received; /* RTP packets; atomic */
-
 static void
 count_packet (
     GstElement *sink, GstBuffer *buffer, GstPad *pad, gpointer unused)
 {
-  g_atomic_int_inc (&received);
+  g_mutex_lock (&lock);
+  received++;
+  g_cond_broadcast (&changed);
+  g_mutex_unlock (&lock);
 }
 
 static void
@@ -130,7 +139,7 @@ link_sink (GstElement *bin, GstPad *pad, GstElement *sink)
   fail_unless_equals_int (gst_pad_link (pad, to), GST_PAD_LINK_OK);
 }
 
-/* The way back, over pads that belong to no element: a pipeline warns of loops in its graph. */
+/* A wire, of pads that belong to no element: a pipeline warns of loops in its graph. */
 static GstFlowReturn
 carry_buffer (GstPad *pad, GstObject *parent, GstBuffer *buffer)
 {
@@ -141,6 +150,46 @@ static gboolean
 carry_event (GstPad *pad, GstObject *parent, GstEvent *event)
 {
   return gst_pad_push_event (gst_pad_get_element_private (pad), event);
+}
+
+/* What comes out of a socket knows nothing of how it was sent. */
+static gboolean
+drop_event (GstPad *pad, GstObject *parent, GstEvent *event)
+{
+  gst_event_unref (event);
+  return TRUE;
+}
+
+/* RTP and RTCP of `from` arrive on one pad of `to`, as on one port. */
+static void
+link_muxed (GstElement *from, GstElement *to, GstPad *way[3])
+{
+  g_autoptr (GstPad)
+      rtp = gst_element_get_static_pad (from, "send_rtp_src_0"),
+      rtcp = gst_element_request_pad_simple (from, "send_rtcp_src_0"),
+      in = gst_element_request_pad_simple (to, "recv_rtp_sink_0"),
+      unlinked = gst_element_request_pad_simple (to, "recv_rtcp_sink_0");
+  way[0] = gst_pad_new ("rtp", GST_PAD_SINK);
+  way[1] = gst_pad_new ("rtcp", GST_PAD_SINK);
+  way[2] = gst_pad_new ("out", GST_PAD_SRC);
+  for (guint i = 0; i < 3; i++) {
+    if (i < 2) {
+      gst_pad_set_element_private (way[i], way[2]);
+      gst_pad_set_chain_function (way[i], carry_buffer);
+      gst_pad_set_event_function (way[i], i ? drop_event : carry_event);
+    }
+    gst_pad_set_active (way[i], TRUE);
+  }
+  fail_unless (unlinked != NULL);
+  fail_unless_equals_int (
+      gst_pad_link_full (rtp, way[0], GST_PAD_LINK_CHECK_NOTHING),
+      GST_PAD_LINK_OK);
+  fail_unless_equals_int (
+      gst_pad_link_full (rtcp, way[1], GST_PAD_LINK_CHECK_NOTHING),
+      GST_PAD_LINK_OK);
+  fail_unless_equals_int (
+      gst_pad_link_full (way[2], in, GST_PAD_LINK_CHECK_NOTHING),
+      GST_PAD_LINK_OK);
 }
 
 static void
@@ -202,11 +251,40 @@ turn_clock (GstTestClock *clock, GstClockTime to)
   g_clear_pointer (&next, gst_clock_id_unref);
 }
 
-/* Which end is stock. */
+/* All packets came out, and both sides have heard of each other by RTCP. `lock` held. */
+static gboolean
+all_is_there (const End *a, const End *b)
+{
+  return received >= 50 * MEDIA_SECONDS && a->active >= 5 && b->active >= 5;
+}
+
+/* What still waits in the jitter buffer, and RTCP's threads that are late, come in the time after. A thread that is woken
+ * by the clock may not have run yet when nothing is pending any more, so each turn waits a moment for news. */
+static void
+turn_until_all_is_there (GstTestClock *clock, const End *a, const End *b)
+{
+  gint64 give_up = g_get_monotonic_time () + 90 * G_TIME_SPAN_SECOND;
+  GstClockTime now = MEDIA_SECONDS * GST_SECOND;
+
+  g_mutex_lock (&lock);
+  while (!all_is_there (a, b) && g_get_monotonic_time () < give_up) {
+    g_mutex_unlock (&lock);
+    turn_clock (clock, now);
+    now += 20 * GST_MSECOND;
+    g_mutex_lock (&lock);
+    if (!all_is_there (a, b))
+      g_cond_wait_until (
+          &changed, &lock, g_get_monotonic_time () + G_TIME_SPAN_MILLISECOND);
+  }
+  g_mutex_unlock (&lock);
+}
+
+/* Which end is stock, and whether RTP and RTCP share a port on the way there. */
 static const struct
 {
-  gboolean sender, receiver;
-} rows[] = { { FALSE, FALSE }, { FALSE, TRUE }, { TRUE, FALSE } };
+  gboolean sender, receiver, muxed;
+} rows[] = { { FALSE, FALSE, FALSE }, { FALSE, TRUE, FALSE },
+  { TRUE, FALSE, FALSE }, { FALSE, FALSE, TRUE }, { TRUE, FALSE, TRUE } };
 
 GST_START_TEST (a_minute_of_rtp_and_rtcp_through_rtpbin)
 {
@@ -214,7 +292,8 @@ GST_START_TEST (a_minute_of_rtp_and_rtcp_through_rtpbin)
              *sink = gst_element_factory_make ("fakesink", NULL);
   GstClock *clock = gst_test_clock_new ();
   End a = { 0 }, b = { 0 };
-  GstPad *way[2], *source = gst_pad_new ("source", GST_PAD_SRC);
+  GstPad *way[2], *muxed[3] = { NULL },
+                  *source = gst_pad_new ("source", GST_PAD_SRC);
   GstSegment segment;
   g_autoptr (GstCaps) caps = give_pt_map (NULL, 0, 96, NULL);
 
@@ -236,10 +315,14 @@ GST_START_TEST (a_minute_of_rtp_and_rtcp_through_rtpbin)
   fail_unless_equals_int (
       gst_pad_link_full (source, first_sink, GST_PAD_LINK_CHECK_NOTHING),
       GST_PAD_LINK_OK);
-  fail_unless (gst_element_link_pads (
-      a.bin, "send_rtp_src_0", b.bin, "recv_rtp_sink_0"));
-  fail_unless (gst_element_link_pads (
-      a.bin, "send_rtcp_src_0", b.bin, "recv_rtcp_sink_0"));
+  if (rows[__i__].muxed) {
+    link_muxed (a.bin, b.bin, muxed);
+  } else {
+    fail_unless (gst_element_link_pads (
+        a.bin, "send_rtp_src_0", b.bin, "recv_rtp_sink_0"));
+    fail_unless (gst_element_link_pads (
+        a.bin, "send_rtcp_src_0", b.bin, "recv_rtcp_sink_0"));
+  }
   link_back (b.bin, a.bin, way);
   fail_unless (gst_element_set_state (pipeline, GST_STATE_PLAYING)
                != GST_STATE_CHANGE_FAILURE);
@@ -256,21 +339,14 @@ GST_START_TEST (a_minute_of_rtp_and_rtcp_through_rtpbin)
     fail_unless_equals_int (
         gst_pad_push (source, make_packet (seq)), GST_FLOW_OK);
   }
-  /* What still waits in the jitter buffer, and RTCP's threads that are late, come in the time after. */
-  for (guint i = 0; i < 100000
-                    && (g_atomic_int_get (&received) < 50 * MEDIA_SECONDS
-                        || g_atomic_int_get (&a.active) < 5
-                        || g_atomic_int_get (&b.active) < 5);
-       i++) {
-    turn_clock (GST_TEST_CLOCK (clock),
-        MEDIA_SECONDS * GST_SECOND + i * 20 * GST_MSECOND);
-    g_thread_yield ();
-  }
+  turn_until_all_is_there (GST_TEST_CLOCK (clock), &a, &b);
 
-  fail_unless_equals_int (g_atomic_int_get (&received), 50 * MEDIA_SECONDS);
-  fail_unless (
-      g_atomic_int_get (&a.active) >= 5 && g_atomic_int_get (&b.active) >= 5,
-      "RTCP: %d and %d reports", a.active, b.active);
+  g_mutex_lock (&lock);
+  guint packets = received, reports[] = { a.active, b.active };
+  g_mutex_unlock (&lock);
+  fail_unless_equals_int (packets, 50 * MEDIA_SECONDS);
+  fail_unless (reports[0] >= 5 && reports[1] >= 5, "RTCP: %u and %u reports",
+      reports[0], reports[1]);
   End *ends[] = { &a, &b };
   for (guint i = 0; i < 2; i++) {
     if (i ? rows[__i__].receiver : rows[__i__].sender)
@@ -293,6 +369,8 @@ GST_START_TEST (a_minute_of_rtp_and_rtcp_through_rtpbin)
   gst_object_unref (source);
   gst_object_unref (way[0]);
   gst_object_unref (way[1]);
+  for (guint i = 0; i < G_N_ELEMENTS (muxed); i++)
+    g_clear_pointer (&muxed[i], gst_object_unref);
   for (guint i = 0; i < 2; i++) {
     gst_object_unref (ends[i]->enc);
     gst_object_unref (ends[i]->dec);

@@ -81,6 +81,16 @@ run_keys (void *shared)
   SrtpStats stats;
   guint64 index;
 
+  /* Retired and back under the same key, which nobody notices. */
+  Secret *same = make_key (&s->config, 1);
+  for (guint i = 0; i < 50; i++) {
+    pthread_mutex_lock (&s->receive_lock);
+    srtp_session_retire (s->receiver);
+    g_assert_cmpint (
+        srtp_session_set_key (s->receiver, same, NULL, 0), ==, SRTP_OK);
+    pthread_mutex_unlock (&s->receive_lock);
+  }
+  secret_unref (same);
   /* The receiver first; never faster than late packets. */
   for (guint8 n = 2; n < 5; n++) {
     Secret *key = make_key (&s->config, n);
@@ -91,11 +101,21 @@ run_keys (void *shared)
         srtp_session_rekey (s->receiver, key, NULL, 0), ==, SRTP_OK);
     pthread_mutex_unlock (&s->receive_lock);
     for (guint i = 0; i < 100; i++) {
+      gsize n_streams;
       pthread_mutex_lock (&s->receive_lock);
       srtp_session_stats (s->receiver, &stats);
       srtp_session_stream_stats (s->receiver, streams, 4);
-      srtp_session_get_index (s->receiver, SSRC, &index);
+      SrtpStreamStats *snapshot =
+          srtp_session_snapshot (s->receiver, &stats, &n_streams);
+      bool known = srtp_session_get_index (s->receiver, SSRC, &index);
+      g_assert_cmpint (srtp_session_set_roc (s->receiver, SSRC,
+                           known ? (guint32) (index >> 16) : 0),
+          ==, SRTP_OK);
       pthread_mutex_unlock (&s->receive_lock);
+      /* Read without the lock, as an element reads it. */
+      for (gsize k = 0; k < n_streams; k++)
+        g_assert_cmpint (snapshot[k].ssrc, ==, SSRC);
+      free (snapshot);
     }
     pthread_mutex_lock (&s->send_lock);
     g_assert_cmpint (

@@ -1,151 +1,17 @@
 /* Keys are gone when they have done their work: the whole memory of the process is searched for them.
  *
- * What is searched for is never itself in memory: needles are kept masked. Each search is first seen to find the secret
- * while it is in use. What is tried runs on a stack of its own, so that the search itself does not write over what was left
- * there.
+ * Each search is first seen to find the secret while it is in use.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pure.h"
+#include "memorysearch.h"
 
 #include "ext/sodium/door.h"
 #include "ext/sodium/hpke.h"
 #include "ext/sodium/identity_file.h"
 #include "ext/sodium/precis.h"
 
-#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <sodium.h>
-#include <ucontext.h>
-#include <unistd.h>
-
-#define MASK 0xa5
-#define MAX_NEEDLE 128
-
-typedef struct
-{
-  gsize len;
-  guint8 masked[MAX_NEEDLE];
-} Needle;
-
-/* From hexadecimal text, without the bytes in between. */
-static Needle
-needle_from_hex (const char *hex)
-{
-  Needle n = { strlen (hex) / 2 };
-  g_assert (n.len >= 8 && n.len <= MAX_NEEDLE);
-  for (gsize i = 0; i < n.len; i++)
-    n.masked[i] = (guint8) (MASK
-                            ^ (g_ascii_xdigit_value (hex[2 * i]) << 4
-                                | g_ascii_xdigit_value (hex[2 * i + 1])));
-  return n;
-}
-
-static Needle
-needle_from_bytes (const void *bytes, gsize len)
-{
-  Needle n = { len };
-  g_assert (len >= 8 && len <= MAX_NEEDLE);
-  for (gsize i = 0; i < len; i++)
-    n.masked[i] = MASK ^ ((const guint8 *) bytes)[i];
-  return n;
-}
-
-__attribute__ ((no_sanitize ("address"))) static const volatile guint8 *
-search (
-    const volatile guint8 *start, const volatile guint8 *end, const Needle *n)
-{
-  for (const volatile guint8 *p = start; p + n->len <= end; p++) {
-    gsize i = 0;
-    while (i < n->len && (p[i] ^ MASK) == n->masked[i])
-      i++;
-    if (i == n->len)
-      return p;
-  }
-  return NULL;
-}
-
-/* From a line of /proc/self/maps behind its addresses, "rw-p 00000000 00:00 0 name": true for what can be written, and
- * for what can be read and is of no file, as an Identity is after it was made. */
-static gboolean
-is_ours (const char *line)
-{
-  g_autofree char *copy = g_strndup (line, strcspn (line, "\n"));
-  g_auto (GStrv) words = g_strsplit (copy, " ", 5);
-  return line[0] == 'r'
-         && (line[1] == 'w'
-             || (g_strcmp0 (words[3], "0") == 0
-                 && !strchr (words[4] ? words[4] : "", '[')));
-}
-
-/* How many of the process's own mappings (those without a file, and the data of those with one) hold the needle. */
-static guint
-count_in_memory (const Needle *n)
-{
-  static char maps[1 << 18];
-  int fd = open ("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-  gsize len = 0;
-  guint found = 0;
-
-  fail_unless (fd >= 0, "this test needs /proc/self/maps");
-  for (gssize got; (got = read (fd, maps + len, sizeof maps - 1 - len)) > 0;
-       len += (gsize) got)
-    ;
-  close (fd);
-  maps[len] = '\0';
-
-  for (char *line = maps; *line; line = strchr (line, '\n') + 1) {
-    char *rest;
-    guint64 start = g_ascii_strtoull (line, &rest, 16),
-            end = g_ascii_strtoull (rest + 1, &rest, 16);
-    /* A sanitizer's shadow is larger. */
-    if (!is_ours (rest + 1) || end - start > 1 << 28)
-      continue;
-    if (search ((const volatile guint8 *) (gsize) start,
-            (const volatile guint8 *) (gsize) end, n))
-      found++;
-  }
-  return found;
-}
-
-static void
-must_be_gone (const char *name, const Needle *n)
-{
-  fail_unless (count_in_memory (n) == 0, "the %s is still in memory", name);
-}
-
-/* Nowhere but in the one guarded block that its owner keeps: no copy on the stack or in freed memory. */
-static void
-must_be_in_one_place (const char *name, const Needle *n)
-{
-  guint places = count_in_memory (n);
-  fail_unless (places == 1, "the %s is in %u places", name, places);
-}
-
-static guint8 own_stack[1 << 18];
-static ucontext_t here, there;
-static void (*step) (gpointer data);
-static gpointer step_data;
-
-static void
-take_step (void)
-{
-  step (step_data);
-}
-
-/* Calls function (data) on own_stack, whose dead frames stay as they were left until the next call. */
-static void
-aside (void (*function) (gpointer data), gpointer data)
-{
-  memset (own_stack, 0, sizeof own_stack);
-  step = function;
-  step_data = data;
-  getcontext (&there);
-  there.uc_stack.ss_sp = own_stack;
-  there.uc_stack.ss_size = sizeof own_stack;
-  there.uc_link = &here;
-  makecontext (&there, take_step, 0);
-  swapcontext (&here, &there);
-}
 
 /* Bytes of the vector in guarded memory, so that the test leaves none either. */
 static guint8 *
@@ -499,24 +365,4 @@ wiped_suite (void)
   return suite;
 }
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#endif
-
-#ifdef SANITIZED
-int
-main (void)
-{
-  (void) wiped_suite;
-  puts (
-      "skipped: a sanitizer keeps more memory than can be searched, and copies of its own in it");
-  return 77;
-}
-#else
-PURE_CHECK_MAIN (wiped)
-#endif
+MEMORY_CHECK_MAIN (wiped)

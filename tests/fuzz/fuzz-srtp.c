@@ -1,6 +1,7 @@
 /* Two SRTP sessions, worked by operations that are read from the input: packets sent, delivered, repeated, changed, cut and
- * made up, keys changed on either side, ROCs told. Whatever happens, no index is used twice under a key, nothing comes out
- * that was not put in, and nothing comes out twice.
+ * made up, keys changed, cleared and retired on either side, ROCs told. Whatever happens, no index is used twice under a
+ * key, nothing comes out that was not put in, and nothing comes out twice. A second receiver gets all but the packets that
+ * are not the sender's: those must make no difference to what becomes of the others.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ext/sodium/reader.h"
@@ -36,7 +37,7 @@ typedef struct
 typedef struct
 {
   Reader in;
-  SrtpSession *sender, *receiver;
+  SrtpSession *sender, *receiver, *spared;
   unsigned key; /* of the sender */
   size_t mki_len, tag;
   Kept kept[N_KEPT];
@@ -129,21 +130,21 @@ send_packet (World *w, bool rtcp, bool at)
   check_unused (w, &(Used){ rtcp, w->key, info.ssrc, info.index });
 }
 
-/* In an allocation of its exact size, so that a sanitizer sees one byte too many. */
+/* In an allocation of its exact size, so that a sanitizer sees one byte too many. `want`: NULL for a packet that must not
+ * be taken. */
 static SrtpResult
-deliver (
-    World *w, bool rtcp, const uint8_t *bytes, size_t len, const Kept *want)
+deliver (World *w, SrtpSession *receiver, bool rtcp, const uint8_t *bytes,
+    size_t len, bool in_place, const Kept *want)
 {
   uint8_t *in = malloc (len > 0 ? len : 1), *out = malloc (len > 0 ? len : 1);
   size_t out_len = 0;
-  bool in_place = number (w, 2);
 
   memcpy (in, bytes, len);
   uint8_t *to = in_place ? in : out;
   SrtpResult result = rtcp ? srtp_session_unprotect_rtcp (
-                          w->receiver, in, len, to, len, &out_len, NULL)
+                          receiver, in, len, to, len, &out_len, NULL)
                            : srtp_session_unprotect_rtp (
-                               w->receiver, in, len, to, len, &out_len, NULL);
+                               receiver, in, len, to, len, &out_len, NULL);
   if (result == SRTP_OK
       && (!want || out_len != want->plain_len
           || memcmp (to, want->plain, out_len) != 0))
@@ -172,10 +173,16 @@ deliver_kept (World *w, bool change)
     len -= cut;
     change = (with != 0 && at < len) || cut > 0;
   }
-  SrtpResult result = deliver (w, kept->rtcp, bytes, len, kept);
-  if (result == SRTP_OK && (change || kept->delivered))
+  bool in_place = number (w, 2);
+  SrtpResult result = deliver (
+      w, w->receiver, kept->rtcp, bytes, len, in_place, change ? NULL : kept);
+  if (change)
+    return;
+  if (result == SRTP_OK && kept->delivered)
     abort ();
   kept->delivered |= result == SRTP_OK;
+  if (deliver (w, w->spared, kept->rtcp, bytes, len, in_place, kept) != result)
+    abort ();
 }
 
 static void
@@ -193,7 +200,7 @@ make_up (World *w)
 
   if (!bytes)
     return;
-  deliver (w, rtcp, bytes, len, NULL);
+  deliver (w, w->receiver, rtcp, bytes, len, number (w, 2), NULL);
   srtp_is_rtcp (bytes, len);
   srtp_packet_ssrc (bytes, len, rtcp, &ssrc);
   SrtpResult result = rtcp ? srtp_session_protect_rtcp (w->sender, bytes, len,
@@ -205,23 +212,56 @@ make_up (World *w)
 }
 
 static void
+change_receiver (World *w, SrtpSession *receiver, unsigned n, unsigned how)
+{
+  switch (how) {
+    case 0:
+      srtp_session_retire (receiver);
+      break;
+    case 1:
+      srtp_session_clear_keys (receiver);
+      break;
+    case 2:
+      (void) give_key (w, receiver, n, false);
+      break;
+    default:
+      (void) give_key (w, receiver, n, true);
+  }
+}
+
+static void
 change_keys (World *w, unsigned what)
 {
-  unsigned n = number (w, 8);
+  unsigned n = number (w, 8), how = what == 0 ? number (w, 8) : 0;
 
   if (what == 0) {
-    (void) give_key (w, w->receiver, n, true);
+    change_receiver (w, w->receiver, n, how);
+    change_receiver (w, w->spared, n, how);
   } else if (give_key (w, w->sender, n, what == 1) == SRTP_OK) {
     w->key = n;
   }
 }
 
 static void
+tell (World *w, bool roc)
+{
+  bool sender = number (w, 2);
+  uint32_t ssrc = number (w, N_SSRCS);
+  uint64_t value = reader_uint (&w->in, roc ? 4 : 6);
+  SrtpSession *sides[] = { sender ? w->sender : w->receiver,
+    sender ? NULL : w->spared };
+  SrtpResult told[2] = { SRTP_OK, SRTP_OK };
+
+  for (unsigned i = 0; i < 2 && sides[i]; i++)
+    told[i] = roc ? srtp_session_set_roc (sides[i], ssrc, (uint32_t) value)
+                  : srtp_session_set_index (sides[i], ssrc, value);
+  if (told[0] >= SRTP_N_RESULTS || (sides[1] && told[1] != told[0]))
+    abort ();
+}
+
+static void
 step (World *w)
 {
-  SrtpSession *side;
-  SrtpResult told;
-
   switch (number (w, 16)) {
     case 0:
     case 1:
@@ -256,18 +296,10 @@ step (World *w)
       change_keys (w, 2);
       break;
     case 14:
-      side = number (w, 2) ? w->sender : w->receiver;
-      told = srtp_session_set_roc (
-          side, number (w, N_SSRCS), (uint32_t) reader_uint (&w->in, 4));
-      if (told >= SRTP_N_RESULTS)
-        abort ();
+      tell (w, true);
       break;
     default:
-      side = number (w, 2) ? w->sender : w->receiver;
-      told = srtp_session_set_index (
-          side, number (w, N_SSRCS), reader_uint (&w->in, 6));
-      if (told >= SRTP_N_RESULTS)
-        abort ();
+      tell (w, false);
   }
 }
 
@@ -301,14 +333,17 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   w->sender = srtp_session_new (&config, NULL);
   config.direction = SRTP_RECEIVE;
   w->receiver = srtp_session_new (&config, NULL);
-  if (!w->sender || !w->receiver
+  w->spared = srtp_session_new (&config, NULL);
+  if (!w->sender || !w->receiver || !w->spared
       || give_key (w, w->sender, 0, false) != SRTP_OK
-      || give_key (w, w->receiver, 0, false) != SRTP_OK)
+      || give_key (w, w->receiver, 0, false) != SRTP_OK
+      || give_key (w, w->spared, 0, false) != SRTP_OK)
     abort ();
   for (unsigned i = 0; i < 400 && reader_left (&w->in) > 0; i++)
     step (w);
   srtp_session_free (w->sender);
   srtp_session_free (w->receiver);
+  srtp_session_free (w->spared);
   free (w);
   return 0;
 }

@@ -13,7 +13,8 @@
 
 #define MAX_CHECKS                                                            \
   20 /* STUN messages that may come to a full buffer during a test */
-#define SETTLED 100000 /* us without anything new */
+#define SETTLED                                                               \
+  5000000 /* us without anything new: it will not come any more */
 
 static guint
 port_of (Side *side)
@@ -40,9 +41,12 @@ stranger (guint port)
 }
 
 static gboolean
-has_description (Side *side, guint n)
+was_connected (Side *side, guint n)
 {
-  return side->descriptions > 0;
+  for (guint i = 0; i < side->states->len; i++)
+    if (g_str_equal (g_ptr_array_index (side->states, i), "connected"))
+      return TRUE;
+  return FALSE;
 }
 
 /* A Binding request (RFC 8489) of this user name, with whatever integrity and fingerprint. */
@@ -133,6 +137,7 @@ GST_START_TEST (floods_from_strangers_do_not_touch_a_call)
   guint64 unknown, kernel;
   gint64 end = g_get_monotonic_time () + WAIT;
   do {
+    g_usleep (LOOK_AGAIN);
     unknown = stat_of (&b, "dropped-unknown-source");
     kernel = stat_of (&b, "dropped-by-kernel");
   } while (unknown + kernel + 64 < media && g_get_monotonic_time () < end);
@@ -154,7 +159,7 @@ GST_START_TEST (rtp_before_the_connection_is_counted_and_goes_nowhere)
   guint8 bytes[200];
   side_init (&b, FALSE);
   play (&b);
-  fail_unless (wait_until (&b, has_description, 0));
+  fail_unless (wait_until (&b, has_descriptions, 1));
   int fd = stranger (port_of (&b));
   memset (bytes, 0x80, sizeof bytes);
   for (guint i = 0; i < 1000; i++)
@@ -163,7 +168,7 @@ GST_START_TEST (rtp_before_the_connection_is_counted_and_goes_nowhere)
   while (stat_of (&b, "packets-received") + stat_of (&b, "dropped-by-kernel")
              < 1000
          && g_get_monotonic_time () < end)
-    g_thread_yield ();
+    g_usleep (LOOK_AGAIN);
   fail_unless_equals_uint64 (
       stat_of (&b, "packets-received") + stat_of (&b, "dropped-by-kernel"),
       1000);
@@ -186,7 +191,7 @@ GST_START_TEST (ten_thousand_candidates_do_not_keep_a_call_from_coming_about)
   g_signal_connect (a.element, "local-description-changed",
       G_CALLBACK (pass_description), b.element);
   play (&b);
-  fail_unless (wait_until (&b, has_description, 0));
+  fail_unless (wait_until (&b, has_descriptions, 1));
   g_object_get (b.element, "local-description", &theirs, NULL);
   g_autoptr (GString) text = g_string_new (theirs);
   for (guint i = 0; i < 10000; i++)
@@ -195,10 +200,10 @@ GST_START_TEST (ten_thousand_candidates_do_not_keep_a_call_from_coming_about)
         1 + i / 250, i % 250);
   g_object_set (a.element, "remote-description", text->str, NULL);
   play (&a);
-  fail_unless (
-      wait_until (&a, is_ready, 0) || stat_of (&a, "packets-sent") == 0);
+  /* The first hundred are taken, the far end's own among them. Ready comes when all of the others were given up. */
+  fail_unless (wait_until (&a, was_connected, 0), "no connection");
   gst_pad_push (a.push, packet (0, 100));
-  fail_unless (wait_until (&b, has_arrived, 1), "no connection");
+  fail_unless (wait_until (&b, has_arrived, 1), "nothing arrives");
   fail_unless_equals_uint64 (stat_of (&a, "candidates-skipped"), 10001 - 100);
   side_clear (&a);
   side_clear (&b);
@@ -224,7 +229,7 @@ GST_START_TEST (
               : "a=candidate:1 1 UDP 1 10.0.0.1 9 typ host");
   play (&b);
   g_autofree char *text = NULL;
-  fail_unless (wait_until (&a, has_description, 0));
+  fail_unless (wait_until (&a, has_descriptions, 1));
   g_object_get (a.element, "local-description", &text, NULL);
   g_object_set (b.element, "remote-description", text, NULL);
   fail_unless (wait_until (&b, is_ready, 0), "no connection after all");
@@ -264,7 +269,7 @@ GST_START_TEST (a_thousand_descriptions_leave_nothing_behind)
   while ((stat_of (&a, "restarts") == 0
              || count_entries ("/proc/self/task") > threads + 2)
          && g_get_monotonic_time () < end)
-    g_thread_yield ();
+    g_usleep (LOOK_AGAIN);
   fail_unless (count_entries ("/proc/self/fd") <= descriptors + 12,
       "%u descriptors, before %u", count_entries ("/proc/self/fd"),
       descriptors);
@@ -305,8 +310,8 @@ GST_START_TEST (overload_delivers_what_it_can_and_counts_the_rest)
     if (seen != last)
       since = g_get_monotonic_time ();
     last = seen;
-    g_thread_yield ();
-  } while (seen < left && g_get_monotonic_time () - since < 20 * SETTLED);
+    g_usleep (LOOK_AGAIN);
+  } while (seen < left && g_get_monotonic_time () - since < SETTLED);
   /* The kernel counts what it drops by messages, and one that it coalesced is many packets: so with media sockets the
    * sum may fall short. A check that fell to the full buffer is counted with the rest. */
   if (__i__ == 1)
@@ -355,11 +360,12 @@ GST_START_TEST (a_blocked_pipeline_bounds_memory)
   g_mutex_unlock (&b.gate);
   guint64 left = stat_of (&a, "packets-sent"), seen;
   gint64 end = g_get_monotonic_time () + WAIT;
-  do
+  do {
+    g_usleep (LOOK_AGAIN);
     seen = stat_of (&b, "packets-delivered")
            + stat_of (&b, "dropped-by-kernel")
            + stat_of (&b, "dropped-overload");
-  while (seen < left && g_get_monotonic_time () < end);
+  } while (seen < left && g_get_monotonic_time () < end);
   fail_unless (seen >= left && seen <= left + MAX_CHECKS);
   fail_unless (
       stat_of (&b, "dropped-by-kernel") + stat_of (&b, "dropped-overload")

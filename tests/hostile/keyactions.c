@@ -33,16 +33,51 @@ answer_ssrc (GstElement *element, guint ssrc, GBytes *key)
 
 /* set-key of the SFrame elements takes a KID and a key, that of the SRTP elements a key and an MKI. */
 static void
-give_key (GstElement *element, GBytes *key)
+give_key (GstElement *element, GBytes *key, GBytes *mki)
 {
   GSignalQuery query;
   gboolean taken;
 
-  g_signal_query (g_signal_lookup ("set-key", G_OBJECT_TYPE (element)), &query);
+  g_signal_query (
+      g_signal_lookup ("set-key", G_OBJECT_TYPE (element)), &query);
   if (query.param_types[0] == G_TYPE_BYTES)
-    g_signal_emit_by_name (element, "set-key", key, NULL, &taken);
+    g_signal_emit_by_name (element, "set-key", key, mki, &taken);
   else
     g_signal_emit_by_name (element, "set-key", (guint64) 1, key);
+}
+
+/* The next key where there is such a thing, with what is refused before it: a key of another length, an MKI of another
+ * length, the key in force. Its bytes are those of `key` in another order, so that the canary is in it still. */
+static void
+change_key (GstElement *element, GBytes *key, GBytes *mki)
+{
+  gsize len;
+  const guint8 *data = g_bytes_get_data (key, &len);
+  gboolean taken;
+
+  if (!g_signal_lookup ("rekey", G_OBJECT_TYPE (element)) || len < 16)
+    return;
+  g_autofree guint8 *turned = g_malloc (len);
+  memcpy (turned, data + 4, len - 4);
+  memcpy (turned + len - 4, data, 4);
+  g_autoptr (GBytes) next = g_bytes_new (turned, len);
+  g_autoptr (GBytes) part = g_bytes_new_from_bytes (key, 0, len - 1);
+  g_autoptr (GBytes) next_mki = g_bytes_new ("\x02", 1);
+  g_autoptr (GBytes) long_mki = g_bytes_new ("\x02\x03", 2);
+
+  g_signal_emit_by_name (element, "rekey", part, next_mki, &taken);
+  g_signal_emit_by_name (element, "rekey", next, long_mki, &taken);
+  g_signal_emit_by_name (element, "rekey", key, mki, &taken);
+  g_signal_emit_by_name (
+      element, "rekey", next, mki ? next_mki : NULL, &taken);
+  g_print ("%s: rekey %s\n", GST_OBJECT_NAME (element),
+      taken ? "taken" : "refused");
+  if (!g_signal_lookup ("rekey-ssrc", G_OBJECT_TYPE (element)))
+    return;
+  g_signal_emit_by_name (element, "rekey-ssrc", 1u, part, NULL, &taken);
+  g_signal_emit_by_name (element, "rekey-ssrc", 1u, key, mki, &taken);
+  g_signal_emit_by_name (element, "rekey-ssrc", 1u, next, mki, &taken);
+  g_signal_emit_by_name (element, "remove-key", 1u);
 }
 
 static void
@@ -94,8 +129,10 @@ print_message (GstMessage *message)
 
 /* FALSE if the pipeline did not come to an end of its own. */
 static gboolean
-run (const char *launch, GBytes *enc_key, GBytes *dec_key, gboolean ask)
+run (const char *launch, GBytes *enc_key, GBytes *dec_key, gboolean ask,
+    gboolean change)
 {
+  g_autoptr (GBytes) mki = change ? g_bytes_new ("\x01", 1) : NULL;
   g_autoptr (GError) error = NULL;
   g_autoptr (GstElement) pipeline = gst_parse_launch (launch, &error);
   if (!pipeline || error)
@@ -105,11 +142,16 @@ run (const char *launch, GBytes *enc_key, GBytes *dec_key, gboolean ask)
   g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
   gboolean ended = FALSE;
 
-  give_key (enc, enc_key);
+  give_key (enc, enc_key, mki);
   if (ask)
     answer_questions (dec, dec_key);
   else
-    give_key (dec, dec_key);
+    give_key (dec, dec_key, mki);
+  if (change) {
+    change_key (dec, dec_key, mki);
+    gst_element_set_state (pipeline, GST_STATE_PAUSED);
+    change_key (enc, enc_key, mki);
+  }
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
   while (!ended) {
     g_autoptr (GstMessage) message = gst_bus_timed_pop (bus, 60 * GST_SECOND);
@@ -146,9 +188,11 @@ main (int argc, char **argv)
       g_bytes_new_from_bytes (key, 0, g_bytes_get_size (key) - 1);
   g_autoptr (GBytes) tiny = g_bytes_new_from_bytes (key, 0, 12);
 
-  gboolean ok = run (argv[2], key, key, FALSE) && run (argv[2], key, key, TRUE)
-                && run (argv[2], key, part, FALSE);
+  gboolean ok = run (argv[2], key, key, FALSE, FALSE)
+                && run (argv[2], key, key, TRUE, FALSE)
+                && run (argv[2], key, part, FALSE, FALSE)
+                && run (argv[2], key, key, FALSE, TRUE);
   /* Too short to be used: refused, with a sentence. */
-  ok = run (argv[2], tiny, key, FALSE) && ok;
+  ok = run (argv[2], tiny, key, FALSE, FALSE) && ok;
   return ok ? 0 : 1;
 }

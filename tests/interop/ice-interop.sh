@@ -62,9 +62,9 @@ await () { # LOG PATTERN SECONDS
   done
   fail "$1: no \"$2\" within $3 s"
 }
-await ours 'state (connected|ready)' 15
-await ours 'frames 60$' 20
-await other 'frames 60$' 20
+await ours 'state (connected|ready)' 30
+await ours 'frames 60$' 30
+await other 'frames 60$' 30
 kill -TERM $ours
 wait $ours || fail "ours ended with an error"
 grep -hE 'pair|stats' "$work/ours.log" | cut -c1-300

@@ -63,14 +63,14 @@ same ()
 
 hex () { head -c "$1" /dev/urandom | od -An -v -tx1 | tr -d ' \n'; }
 
-# trial NAME CIPHER AUTH KEY-BYTES MKI OURS-EXTRA
+# trial NAME CIPHER AUTH KEY-BYTES MKI OURS-EXTRA [RTCP-CIPHER RTCP-AUTH]: without the last two RTCP is as RTP.
 trial ()
 {
-  local cipher=$2 auth=$3 key mki=$5 extra=$6
+  local cipher=$2 auth=$3 key mki=$5 extra=$6 rtcp_cipher=${7-$2} rtcp_auth=${8-$3}
   key=$(hex "$4")
-  local names="rtp-cipher=$cipher rtcp-cipher=$cipher rtp-auth=$auth rtcp-auth=$auth"
+  local names="rtp-cipher=$cipher rtcp-cipher=$rtcp_cipher rtp-auth=$auth rtcp-auth=$rtcp_auth"
   local ours="$names key=$key $extra" stock="$names key=$key"
-  local caps="ssrc=(uint)287454020,srtp-key=(buffer)$key,srtp-cipher=(string)$cipher,srtp-auth=(string)$auth,srtcp-cipher=(string)$cipher,srtcp-auth=(string)$auth"
+  local caps="ssrc=(uint)287454020,srtp-key=(buffer)$key,srtp-cipher=(string)$cipher,srtp-auth=(string)$auth,srtcp-cipher=(string)$rtcp_cipher,srtcp-auth=(string)$rtcp_auth"
   if [ -n "$mki" ]; then
     ours="$ours mki=$mki" stock="$stock mki=$mki" caps="$caps,mki=(buffer)$mki"
   fi
@@ -104,6 +104,17 @@ trial 'AES-256-GCM by libsrtp2 with MKI' aes-256-gcm null 44 01 backend=libsrtp2
 trial 'AES-128-ICM, 80 bits' aes-128-icm hmac-sha1-80 30 '' ''
 trial 'AES-128-ICM, 32 bits, MKI' aes-128-icm hmac-sha1-32 30 11223344 ''
 trial 'AES-256-ICM, 80 bits, MKI' aes-256-icm hmac-sha1-80 46 0102 ''
+trial 'AES-128-GCM' aes-128-gcm null 28 '' ''
+trial 'AES-256-ICM, 80 bits' aes-256-icm hmac-sha1-80 46 '' ''
+trial 'AES-256-ICM, 32 bits' aes-256-icm hmac-sha1-32 46 '' ''
+# What SDES calls AES_CM_128_HMAC_SHA1_32: RTCP keeps the long tag (RFC 4568, 6.2.2). And a longer key than RTCP needs.
+trial 'AES-128-ICM, 32 bits, RTCP 80' aes-128-icm hmac-sha1-32 30 '' '' aes-128-icm hmac-sha1-80
+# With an MKI and tags of two lengths srtpdec does not even read what srtpenc sends: libsrtp2 2.5 looks for the MKI of RTCP
+# where the tag of RTP would put it.
+trial 'AES-128-ICM, 80 bits, RTCP 32' aes-128-icm hmac-sha1-80 30 '' '' aes-128-icm hmac-sha1-32
+trial 'AES-256-ICM, 80 bits, RTCP AES-128' aes-256-icm hmac-sha1-80 46 '' '' aes-128-icm hmac-sha1-80
+trial 'AES-256-GCM by libsrtp2, RTCP AES-128' aes-256-gcm null 44 '' backend=libsrtp2 aes-128-gcm null
+trial 'AES-256-GCM, RTCP AES-128' aes-256-gcm null 44 '' '' aes-128-gcm null
 
 # A key that is wrong, or missing: nothing comes out, and the exit status says so.
 good=$(hex 44) bad=$(hex 44)
