@@ -41,21 +41,37 @@ admin_update (Place *place)
     g_queue_push_tail_link (&room->admins, &place->admin_link);
   else {
     g_queue_unlink (&room->admins, &place->admin_link);
-    door_admin_away (place);
+    door_admin_away (place, true);
   }
 }
 
 /* ---- Who has gone ---- */
+
+/* For who is away and comes back. */
+static void
+remember_gone (Room *room, uint64_t peer)
+{
+  if (room->gone->len == HUB_GONE)
+    g_array_remove_range (room->gone, 0, HUB_GONE / 4);
+  g_array_append_val (room->gone, peer);
+  room->n_gone++;
+}
+
+void
+admin_tell_gone_to (Place *admin, uint64_t peer)
+{
+  if (admin->connection)
+    send_peer (admin->connection, WIRE_GONE, peer);
+  else if (admin->attends)
+    remember_gone (admin->room, peer);
+}
 
 void
 admin_tell_gone (Room *room, uint64_t peer)
 {
   if (room->number == 0)
     return;
-  if (room->gone->len == HUB_GONE)
-    g_array_remove_range (room->gone, 0, HUB_GONE / 4);
-  g_array_append_val (room->gone, peer);
-  room->n_gone++;
+  remember_gone (room, peer);
   for (GList *l = room->admins.head; l; l = l->next) {
     Place *admin = l->data;
     if (admin->connection) {

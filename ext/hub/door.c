@@ -168,6 +168,8 @@ set_step (Place *place, RunStep step)
   place->step = step;
   if (was_out && !is_out (place))
     place->admin->out--;
+  if (step > RUN_PROVEN)
+    let_go (place->room->hub, &place->held);
   place_timer (place, step == RUN_WAITING ? TIMER_NONE : TIMER_STEP);
 }
 
@@ -202,7 +204,7 @@ door_again (Place *place)
 }
 
 void
-door_admin_away (Place *admin)
+door_admin_away (Place *admin, bool for_good)
 {
   GList *last = admin->runs.tail;
 
@@ -214,7 +216,8 @@ door_admin_away (Place *admin)
       /* A knock without an answer did not arrive: it must not count against the credit for ever. */
       if (place->step == RUN_KNOCKED && admin->passed > 0)
         admin->passed--;
-      door_again (place);
+      if (for_good || place->step == RUN_KNOCKED)
+        door_again (place);
     } else {
       take_back (place);
       place_timer (place, TIMER_NONE);
@@ -313,7 +316,7 @@ arrive (Place *place, QueueKind kind, const WireMessage *message)
   place->queue = kind;
   if (place->attends) { /* it has no group to let anybody into */
     place->serves = false;
-    door_admin_away (place);
+    door_admin_away (place, true);
   }
   g_autoptr (GBytes) frame = frame_new (message);
   if (!frame)
@@ -357,9 +360,27 @@ door_proof (Place *place, WireMessage *message)
   if (place->state != PLACE_RUN || place->step != RUN_REPLIED)
     return HUB_UNEXPECTED;
   message->peer = place->peer;
-  send_message (place->admin->connection, message);
+  g_autoptr (GBytes) frame = frame_new (message);
+  if (!frame)
+    return HUB_UNEXPECTED;
+  /* Kept until it is answered, for an admin that is away or goes before it has read it. */
+  if (!hold (place->room->hub, &place->held, frame)
+      && !place->admin->connection)
+    return HUB_BUSY;
+  if (place->admin->connection)
+    send_frame (place->room->hub, place->admin->connection->id, false, frame);
   set_step (place, RUN_PROVEN);
   return HUB_TAKEN;
+}
+
+void
+door_admin_back (Place *admin)
+{
+  for (GList *l = admin->runs.head; l; l = l->next) {
+    const Place *place = l->data;
+    if (place->state == PLACE_RUN && place->step == RUN_PROVEN && place->held)
+      send_frame (admin->room->hub, admin->connection->id, false, place->held);
+  }
 }
 
 /* ---- The admin ---- */

@@ -262,8 +262,8 @@ place_end (Place *place, WireCode code, bool gone)
   }
   if (gone && member)
     admin_tell_gone (room, place->peer);
-  else if (gone && admin && admin->connection)
-    send_peer (admin->connection, WIRE_GONE, place->peer);
+  else if (gone && admin)
+    admin_tell_gone_to (admin, place->peer);
   for (unsigned i = 0; gone && i < place->n_former; i++)
     admin_tell_gone (room, place->former[i]);
   g_hash_table_remove (hub->places, &place->peer);
@@ -288,7 +288,7 @@ place_lost (Place *place)
     place->state = PLACE_QUEUED; /* gets its turn back when it returns */
   }
   if (place->attends)
-    door_admin_away (place);
+    door_admin_away (place, false);
   /* Who has nothing that another connection could go on with leaves nothing. */
   if (!place->member && place->state == PLACE_IDLE && !place->said
       && place->n_former == 0)
@@ -441,6 +441,7 @@ return_member (Place *place, uint64_t seq, bool aware)
   else
     verdict = catch_up (place, seq, aware);
   admin_tell_missed (place);
+  door_admin_back (place);
   return verdict;
 }
 

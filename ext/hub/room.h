@@ -33,7 +33,8 @@
  *     queued   its knock or `attach` waits for an admin with credit, by turns over sources, members first. It is told
  *              `waiting`, but for an admin while another one serves
  *     run      its knock is with one attending admin: knocked, replied, proven, waiting for a person, admit passed on. When
- *              that admin's connection goes, it gets `again`
+ *              that admin goes, by losing its connection before it answered the knock or its place at any time, it gets
+ *              `again`. A proof that the admin's old connection may have lost is sent to its new one
  *     attach   its `attach` is with one; when that goes, with another; after HUB_ATTACH_MS without an answer it is idle
  *
  * An admin serves the door from its first `credits` after `opened`, and again after it came in by a knock of its own.

@@ -117,9 +117,10 @@ struct Place
   QueueKind queue;
   bool queue_waits; /* is in its turn's queue: QUEUED, and not away */
   uint64_t request; /* LOOKUP: to the directory */
-  GBytes *held;     /* LOOKUP, QUEUED, ATTACH: the frame for the admin */
-  Place *admin;     /* RUN, ATTACH */
-  GList run_link;   /* admin->runs */
+  GBytes
+      *held; /* LOOKUP, QUEUED, ATTACH, RUN_PROVEN: the frame for the admin */
+  Place *admin;   /* RUN, ATTACH */
+  GList run_link; /* admin->runs */
   RunStep step;
   GBytes *
       said; /* NEW and away: what the admin or the hub said last, for `return` */
@@ -321,8 +322,11 @@ void door_serve (Room *room);
 void door_unbind (Place *place);
 /* The run is over, and the joiner is told `again`, now or when it returns. */
 void door_again (Place *place);
-/* An admin attends no more: its runs are over, its attaches wait for another. */
-void door_admin_away (Place *admin);
+/* An admin's connection is lost: knocks that it may not have read are over, its attaches wait for another, and the rest
+ * waits for it. For good: all its runs are over. */
+void door_admin_away (Place *admin, bool for_good);
+/* It is back: proofs that it may not have read. */
+void door_admin_back (Place *admin);
 
 /* ---- admin.c ---- */
 HubVerdict admin_open (Place *place, WireMessage *message);
@@ -338,6 +342,8 @@ bool admin_is_owner (const Place *place);
 /* Attends, or not, as its identity and the room have it. */
 void admin_update (Place *place);
 void admin_tell_gone (Room *room, uint64_t peer);
+/* Of a joiner: to the one admin that had its run. */
+void admin_tell_gone_to (Place *admin, uint64_t peer);
 /* What an admin missed while it was away. */
 void admin_tell_missed (Place *place);
 

@@ -208,8 +208,62 @@ GST_START_TEST (
 
   hang_up (rig, host);
   fail_unless (expect (joiner, WIRE_AGAIN)->after <= HUB_AGAIN_MS);
-  expect (waiting, WIRE_AGAIN);
+  expect_nothing (waiting); /* a person may come back to it */
   let_in (rig, co, joiner);
+  rig_wait (rig, LIMIT_PLACE_MS);
+  expect (waiting, WIRE_AGAIN);
+  forget_inbox (co);
+  prove (rig, co, waiting);
+}
+GST_END_TEST;
+
+GST_START_TEST (runs_go_on_when_their_admin_comes_back)
+{
+  Client *host = open_meeting (rig, owner, 16);
+  Client *replied = arrive (rig), *proven = arrive (rig),
+         *waiting = arrive (rig);
+  prove (rig, host, waiting);
+  SAY (host, .type = WIRE_WAITING, .peer = waiting->peer);
+  expect (waiting, WIRE_WAITING);
+  say_knock (rig, replied);
+  say_reply (rig, host, replied->peer);
+  expect (replied, WIRE_REPLY);
+  say_knock (rig, proven);
+  say_reply (rig, host, proven->peer);
+  expect (proven, WIRE_REPLY);
+  say_proof (rig, proven); /* is lost on its way to the admin */
+  forget_inbox (host);
+  hang_up (rig, host);
+  say_proof (rig, replied); /* comes when nobody is there */
+  rig_wait (rig, LIMIT_PLACE_MS / 2);
+  come_back (rig, host, host->seq);
+  expect_returned (host);
+  fail_unless_equals_uint64 (expect (host, WIRE_PROOF)->peer, replied->peer);
+  fail_unless_equals_uint64 (expect (host, WIRE_PROOF)->peer, proven->peer);
+  expect_nothing (host);
+  Client *all[] = { replied, proven, waiting };
+  uint64_t seq = commit (rig, host, "add all", "welcome");
+  for (int i = 0; i < 3; i++) {
+    say_admit (rig, host, all[i]->peer);
+    say_admitted (rig, host, all[i]->peer, seq);
+    expect (all[i], WIRE_ADMIT);
+    expect_admitted (all[i], seq, "welcome");
+    SAY (all[i], .type = WIRE_ACK, .seq = seq);
+  }
+  fail_unless_equals_uint64 (hub_usage (rig->hub).held_bytes, 0);
+}
+GST_END_TEST;
+
+GST_START_TEST (an_admin_that_was_away_hears_of_joiners_who_went_meanwhile)
+{
+  Client *host = open_meeting (rig, owner, 16), *joiner = arrive (rig);
+  prove (rig, host, joiner);
+  SAY (host, .type = WIRE_WAITING, .peer = joiner->peer);
+  hang_up (rig, host);
+  SAY (joiner, .type = WIRE_LEAVE);
+  come_back (rig, host, host->seq);
+  expect_returned (host);
+  fail_unless_equals_uint64 (expect (host, WIRE_GONE)->peer, joiner->peer);
 }
 GST_END_TEST;
 
@@ -1241,6 +1295,9 @@ hub_room_suite (void)
       door, a_refusal_or_again_ends_the_run_and_the_joiner_may_knock_again);
   tcase_add_test (
       door, an_admin_that_goes_gives_its_joiners_again_and_another_may_serve);
+  tcase_add_test (door, runs_go_on_when_their_admin_comes_back);
+  tcase_add_test (
+      door, an_admin_that_was_away_hears_of_joiners_who_went_meanwhile);
   tcase_add_test (door, knocks_go_to_the_admins_in_turn);
   tcase_add_test (door, an_admin_gets_no_more_knocks_than_it_gave_credit_for);
   tcase_add_test (
@@ -1276,8 +1333,8 @@ hub_room_suite (void)
       places, an_admin_at_the_door_itself_serves_nobody_until_it_is_in);
   tcase_add_test (places,
       an_owner_at_the_door_is_told_waiting_only_when_nobody_can_let_it_in);
-  tcase_add_test (places,
-      returned_is_the_first_that_an_admin_gets_on_its_new_connection);
+  tcase_add_test (
+      places, returned_is_the_first_that_an_admin_gets_on_its_new_connection);
   tcase_add_test (
       places, a_knock_lost_with_the_admins_connection_costs_no_credit);
   tcase_add_test (places, a_member_that_knocked_and_went_is_gone);
