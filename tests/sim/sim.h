@@ -43,6 +43,9 @@ bool dice_chance (Dice *dice, unsigned of_a_thousand);
 void chance_install (void);
 void chance_seed (uint64_t seed);
 
+/* Forgets which signatures were verified (memory.c). */
+void memory_forget (void);
+
 /* ---- The world (world.c) ---- */
 
 typedef void (*WorldFn) (World *world, void *what, uint64_t number);

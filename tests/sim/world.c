@@ -220,6 +220,7 @@ world_free (World *world)
   secret_unref (world->wrong_password);
   g_array_free (world->queue, TRUE);
   g_ptr_array_free (world->kept, TRUE);
+  memory_forget ();
   g_free (world->failure);
   g_free (world);
 }
