@@ -92,6 +92,7 @@ faults_frame (Conn *conn, bool binary, GBytes *bytes)
       && conn->person->state != SESSION_MEMBER) {
     world->cut_at_admit = false;
     world_say (world, "the admit for %u is lost", conn->person->index);
+    conn->person->excused = world->now + 45000;
     net_cut (conn);
     return true;
   }

@@ -418,6 +418,19 @@ counts (Person *person)
          && person->watch->epoch;
 }
 
+/* Whether there is an honest admin to let anybody in. */
+static Person *
+somebody_in_charge (World *world)
+{
+  for (guint i = 0; i < world->people->len; i++) {
+    Person *person = g_ptr_array_index (world->people, i);
+    if (counts (person)
+        && policy_is_admin (&person->watch->epoch->policy, person->key))
+      return person;
+  }
+  return NULL;
+}
+
 /* 7: no faults and lies: all honest members are in one epoch within 5 s. */
 static void
 check_together (World *world)
@@ -433,7 +446,8 @@ check_together (World *world)
         && (!newest || person->watch->epoch->seen > newest->seen))
       newest = person->watch->epoch;
   }
-  if (!newest
+  /* Without an admin nobody can bring them together. */
+  if (!newest || !somebody_in_charge (world)
       || world->now
              < MAX (newest->seen, world->calm_since) + CONVERGE_MS + SLACK_MS)
     return;
@@ -556,19 +570,6 @@ invariants_second (World *world)
 
 /* ---- The end ---- */
 
-/* Whether there is an honest admin to let anybody in. */
-static Person *
-somebody_in_charge (World *world)
-{
-  for (guint i = 0; i < world->people->len; i++) {
-    Person *person = g_ptr_array_index (world->people, i);
-    if (counts (person)
-        && policy_is_admin (&person->watch->epoch->policy, person->key))
-      return person;
-  }
-  return NULL;
-}
-
 static bool
 clock_fits (World *world, const Person *person)
 {
@@ -583,7 +584,8 @@ is_rightly_out (World *world, Person *person, const EpochTruth *epoch)
   const Policy *policy = &epoch->policy;
 
   /* What a lying hub did to somebody at the door is over when the timers of the door are. */
-  return !hub_is_honest (world) || !person->came || !person->wants_in
+  return !hub_is_honest (world) || world->now < person->excused
+         || !person->came || !person->wants_in
          || !person->session || !truth_admissible (world, person)
          || !clock_fits (world, person) || policy->locked || world->was_locked
          || policy->max_members <= world->plan.people + 1u

@@ -220,6 +220,7 @@ struct Person
   WireCode code;
   struct Watch *watch; /* what the invariants remember of it */
   bool stale, silenced, undelivered;
+  uint64_t excused; /* an answer at the door was lost: until it knocks again */
   uint64_t
       lost_at; /* when it last lost a connection, or crashed; 0 for never */
   GHashTable

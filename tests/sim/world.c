@@ -155,6 +155,10 @@ heal (World *world, void *what, uint64_t number)
   for (guint i = 0; i < world->people->len; i++) {
     Person *person = g_ptr_array_index (world->people, i);
     person->away = false;
+    /* What a client waits for that an honest hub never heard of ends with the connection. */
+    if (world->adversary && world->adversary->powers & LIES_AS_HUB
+        && !(world->adversary->powers & LIES_ON) && person->conn)
+      net_cut (person->conn);
   }
 }
 
