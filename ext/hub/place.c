@@ -418,7 +418,8 @@ catch_up (Place *place, uint64_t seq, bool aware)
   else {
     place_knows (place, false);
     order_send_after (place, from);
-    if (place->reopened_due && room->reopened)
+    /* Also to who had a connection when it was told: that may have been dead already. */
+    if (room->reopened)
       send_frame (room->hub, place->connection->id, false, room->reopened);
     place->reopened_due = false;
   }

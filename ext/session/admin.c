@@ -240,6 +240,9 @@ admin_epoch (Session *session, const Policy *before, bool own)
   }
   if (changed)
     hub_tell_admins (session);
+  /* The one before tells the hub that the meeting is ours; what changes from now on is ours to tell. */
+  if (!owned && policy_is_owner (policy, self))
+    session->hub.is_owner = true;
   hub_credits (session);
   if (session->leaving && owned && !policy_is_owner (policy, self))
     finish_leave (session);

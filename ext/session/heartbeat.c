@@ -52,10 +52,13 @@ beat_take (Session *session, Member *member, uint64_t t)
     member->heard = true;
     member->least_difference = difference;
   }
-  if (!SESSION_CHECK (HEARTBEAT_LAG,
-          difference - member->least_difference <= LIMIT_LAG_MS))
+  int64_t lag = difference - member->least_difference;
+  if (!SESSION_CHECK (HEARTBEAT_LAG, lag <= LIMIT_LAG_MS))
     return;
-  member->good = MAX (session->mono, 1);
+  /* It tells of when it was sent: counted from when it came, a hub that holds one back for 15 s would keep us in the dark
+   * for that much longer. */
+  uint64_t sent = session->mono - MIN ((uint64_t) lag, LIMIT_LAG_MS);
+  member->good = MAX (MAX (member->good, sent), 1);
   if (member->split) {
     member->split = false;
     out_member_event (session, SESSION_EVENT_SPLIT, member);
