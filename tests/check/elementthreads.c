@@ -148,9 +148,23 @@ GST_END_TEST;
 
 typedef struct
 {
+  GstHarness *h;
   GstElement *enc, *dec;
-  gint stop; /* atomic */
+  gint frames; /* atomic: that have passed */
+  gint stop;   /* atomic */
 } Pair;
+
+/* A frame that is under way may have any of the last keys; which of them are still there must not depend on how often
+ * this thread runs meanwhile. */
+static void
+await_frame (Pair *pair)
+{
+  gint before = g_atomic_int_get (&pair->frames);
+
+  while (g_atomic_int_get (&pair->frames) == before
+         && !g_atomic_int_get (&pair->stop))
+    g_thread_yield ();
+}
 
 static gpointer
 change_sframe_keys (gpointer data)
@@ -168,6 +182,7 @@ change_sframe_keys (gpointer data)
     g_object_get (pair->dec, "stats", &stats, NULL);
     gst_structure_free (stats);
     g_signal_emit_by_name (pair->dec, "remove-key", 1 + (kid + 3) % 8);
+    await_frame (pair);
   }
   return NULL;
 }
@@ -175,17 +190,18 @@ change_sframe_keys (gpointer data)
 static gpointer
 run_frames (gpointer data)
 {
-  GstHarness *h = data;
+  Pair *pair = data;
   guint lost = 0;
 
   for (guint i = 0; i < PACKETS; i++) {
     GstBuffer *frame = gst_buffer_new_allocate (NULL, 200, NULL);
     gst_buffer_memset (frame, 0, (guint8) i, 200);
     GST_BUFFER_PTS (frame) = i * GST_MSECOND;
-    gst_harness_push (h, frame);
-    frame = gst_harness_try_pull (h);
+    gst_harness_push (pair->h, frame);
+    frame = gst_harness_try_pull (pair->h);
     lost += frame == NULL;
     gst_clear_buffer (&frame);
+    g_atomic_int_inc (&pair->frames);
   }
   return GUINT_TO_POINTER (lost);
 }
@@ -195,13 +211,13 @@ GST_START_TEST (frames_and_key_changes_at_once)
   GstHarness *h = gst_harness_new_parse (
       "sframeenc name=enc kid=0 key=000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
       " ! sframedec name=dec kid=0 key=000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
-  Pair pair = { gst_bin_get_by_name (GST_BIN (h->element), "enc"),
-    gst_bin_get_by_name (GST_BIN (h->element), "dec"), 0 };
+  Pair pair = { h, gst_bin_get_by_name (GST_BIN (h->element), "enc"),
+    gst_bin_get_by_name (GST_BIN (h->element), "dec"), 0, 0 };
 
   gst_harness_set_src_caps_str (
       h, "audio/x-opus,rate=48000,channels=2,channel-mapping-family=0");
   GThread *keys = g_thread_new ("keys", change_sframe_keys, &pair),
-          *frames = g_thread_new ("frames", run_frames, h);
+          *frames = g_thread_new ("frames", run_frames, &pair);
   guint lost = GPOINTER_TO_UINT (g_thread_join (frames));
   g_atomic_int_set (&pair.stop, 1);
   g_thread_join (keys);
