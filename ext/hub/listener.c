@@ -241,8 +241,7 @@ arrive (Listener *listener, EdgeSource *source, GSocket *socket,
   /* The deadline of all arrivals is the listener's; this one only must not be earlier. */
   hub_tls_stream_handshake (
       stream, 2 * HUB_EDGE_ARRIVAL_MS, shaken_hands, arrival);
-  if (listener->arrivals.length == 1)
-    set_deadline (listener);
+  set_deadline (listener);
 }
 
 /* ---- Who may come in ---- */
