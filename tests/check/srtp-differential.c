@@ -465,7 +465,7 @@ GST_START_TEST (same_bytes_and_same_decisions_as_libsrtp2)
              *seed = g_getenv ("CONCLAVE_SEED");
   guint64 n = packets ? g_ascii_strtoull (packets, NULL, 10)
               : g_getenv ("CONCLAVE_SLOW") ? 6000
-                                           : 200000;
+                                           : 800000;
 
   run_row (row, n * row->share / 100,
       seed ? (guint32) g_ascii_strtoull (seed, NULL, 10)
