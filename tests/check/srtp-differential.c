@@ -361,13 +361,18 @@ rekey (World *w)
   raw_update (w->raw_receiver, &w->config, key);
 }
 
-/* A ROC further on, told to all four. By two at least: libsrtp2 keeps what it was told if the next index is near. */
+/* A ROC further on, told to all four. By two at least: libsrtp2 keeps what it was told if the next index is near. Only for a
+ * source that is far from its next wrap: whether the first packet that arrives is before or after it, libsrtp2 takes what
+ * it was told for that packet's ROC, while ours counts on from the last sequence number. */
 static void
 tell_roc (World *w)
 {
-  guint32 ssrc = choose_source (w)->ssrc;
+  Source *source = choose_source (w);
+  guint32 ssrc = source->ssrc;
   guint64 index;
 
+  if (source->seq + 100 * source->max_step > 65535)
+    return;
   if (!srtp_session_get_index (w->sender, ssrc, &index)
       || !srtp_session_get_index (w->receiver, ssrc, &index))
     return;
