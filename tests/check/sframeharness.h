@@ -183,3 +183,52 @@ cut (GstBuffer *buffer, gsize size)
   return gst_buffer_copy_region (
       buffer, GST_BUFFER_COPY_ALL | GST_BUFFER_COPY_DEEP, 0, size);
 }
+
+/* ---- For the decoder ---- */
+
+/* An encoder of the tests: frames of a KID under key A, counters from 0. */
+static inline GstHarness *
+open_sender (const char *more)
+{
+  g_autofree char *line =
+      g_strdup_printf ("sframeenc initial-counter=0 %s", more);
+  return open_harness (line, OPUS);
+}
+
+static inline GstBuffer *
+next_sframe (GstHarness *sender)
+{
+  GstBuffer *sframe = through (sender, frame_of (100, 3));
+  fail_unless (sframe != NULL);
+  return sframe;
+}
+
+/* A frame that must be dropped under `fate`, the pipeline going on. */
+static inline void
+drops (GstHarness *h, GstBuffer *sframe, const char *fate)
+{
+  guint64 before = stat_of (h, fate);
+  g_autoptr (GstBuffer) out = through (h, sframe);
+  fail_unless (out == NULL, "a frame came out that should be %s", fate);
+  fail_unless (stat_of (h, fate) == before + 1, "not counted as %s", fate);
+}
+
+static inline void
+delivers (GstHarness *h, GstBuffer *sframe)
+{
+  g_autoptr (GstBuffer) out = through (h, sframe);
+  fail_unless (out != NULL);
+  fail_unless_equals_uint64 (gst_buffer_get_size (out), 100);
+}
+
+static inline guint
+count_keyframe_requests (GstHarness *h)
+{
+  guint n = 0;
+  GstEvent *event;
+  while ((event = gst_harness_try_pull_upstream_event (h))) {
+    n += gst_video_event_is_force_key_unit (event);
+    gst_event_unref (event);
+  }
+  return n;
+}
