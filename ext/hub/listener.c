@@ -220,7 +220,7 @@ arrive (Listener *listener, EdgeSource *source, GSocket *socket,
     GSocketAddress *remote)
 {
   HubServer *server = listener->server;
-  HubTlsStream *stream = hub_tls_stream_new (socket, server->certificate);
+  HubTlsStream *stream = hub_tls_stream_new (socket, server->certificate, server->poller);
 
   if (!stream)
     return;

@@ -321,6 +321,9 @@ free_all (HubServer *server)
   hub_directory_free (server->directory);
   hub_audit_close (server->audit);
   g_hash_table_unref (server->websockets);
+  if (server->poller)
+    hub_poller_stop (server->poller);
+  g_clear_pointer (&server->poller, hub_poller_unref);
   hub_certificate_unref (server->certificate);
   g_main_loop_unref (server->loop);
   g_main_context_unref (server->context);
@@ -383,7 +386,8 @@ hub_server_new (const HubServerConfig *config, GError **error)
                                     : HUB_DEFAULT_CONNECTS_PER_MINUTE;
   server->directory = hub_directory_local_new ();
   server->websockets = g_hash_table_new (g_int64_hash, g_int64_equal);
-  if (!open_all (server, config, error)) {
+  server->poller = hub_poller_new (server->context, error);
+  if (!server->poller || !open_all (server, config, error)) {
     free_all (server);
     return NULL;
   }

@@ -23,6 +23,7 @@ struct HubServer
 {
   /* fixed once it runs */
   GMainContext *context;
+  HubPoller *poller; /* of all connections */
   GMainLoop *loop;
   GThread *thread;
   HubCertificate *certificate;

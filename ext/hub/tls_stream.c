@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tls_stream.h"
 
-#include <glib-unix.h>
+#include <errno.h>
+#include <sys/socket.h>
 
 #define TURN_BYTES 65536 /* that one stream gives in one turn of the loop */
 
@@ -11,6 +12,7 @@
 typedef struct
 {
   gatomicrefcount refs;
+  HubWatch watch; /* of the socket */
   GSocket *socket;
   gnutls_session_t session;
   HubCertificate *certificate; /* its credentials are the session's */
@@ -23,7 +25,19 @@ typedef struct
   gpointer meter_data;
   bool cut, closed, held;
   bool sending; /* GnuTLS holds a record that the socket did not take: the next send finishes that one */
+  struct ReadySource *sources; /* who waits */
 } Channel;
+
+/* Fires while its half of the channel is ready. It has nothing for the loop to poll: refresh() sets when it is due. */
+typedef struct ReadySource ReadySource;
+struct ReadySource
+{
+  GSource source;
+  ReadySource *next;
+  Channel *channel;
+  GObject *half; /* the stream's input or output, which its callback gets; NULL for the handshake's */
+  GIOCondition condition; /* G_IO_IN or G_IO_OUT */
+};
 
 static Channel *
 channel_ref (Channel *self)
@@ -37,10 +51,35 @@ channel_unref (Channel *self)
 {
   if (!g_atomic_ref_count_dec (&self->refs))
     return;
+  hub_watch_stop (&self->watch);
   gnutls_deinit (self->session);
   hub_certificate_unref (self->certificate);
   g_object_unref (self->socket);
   g_free (self);
+}
+
+static bool
+channel_is_ready (Channel *self, GIOCondition condition)
+{
+  if (self->cut || self->closed)
+    return true;
+  if (condition == G_IO_OUT)
+    return self->watch.writable;
+  return self->watch.readable || gnutls_record_check_pending (self->session) > 0;
+}
+
+/* After whatever may have changed what channel_is_ready() says. */
+static void
+refresh (Channel *self)
+{
+  for (ReadySource *s = self->sources; s; s = s->next)
+    g_source_set_ready_time (&s->source, channel_is_ready (self, s->condition) ? 0 : -1);
+}
+
+static void
+socket_changed (HubWatch *watch)
+{
+  refresh ((Channel *) ((char *) watch - offsetof (Channel, watch)));
 }
 
 static void
@@ -49,6 +88,34 @@ channel_cut (Channel *self)
   if (!self->cut && !self->closed)
     g_socket_shutdown (self->socket, TRUE, TRUE, NULL);
   self->cut = true;
+  refresh (self);
+}
+
+/* ---- What GnuTLS reads and writes with ----
+ *
+ * The socket's own answer is what the watch needs: GnuTLS also says "again" when it has read something that is not content. */
+
+static ssize_t
+pull (gnutls_transport_ptr_t data, void *bytes, size_t len)
+{
+  Channel *self = data;
+  ssize_t n = recv (self->watch.fd, bytes, len, 0);
+
+  if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    self->watch.readable = false;
+  return n;
+}
+
+static ssize_t
+push (gnutls_transport_ptr_t data, const giovec_t *parts, int n_parts)
+{
+  Channel *self = data;
+  struct msghdr message = { .msg_iov = (struct iovec *) parts, .msg_iovlen = (size_t) n_parts };
+  ssize_t n = sendmsg (self->watch.fd, &message, MSG_NOSIGNAL);
+
+  if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    self->watch.writable = false;
+  return n;
 }
 
 /* GnuTLS says that it can't go on now, and nothing is wrong. */
@@ -99,7 +166,7 @@ channel_took (Channel *self, const void *data, size_t n, GError **error)
 }
 
 static gssize
-channel_read (Channel *self, void *data, gsize count, GError **error)
+channel_read_once (Channel *self, void *data, gsize count, GError **error)
 {
   if (self->cut || self->closed)
     return set_cut (error);
@@ -127,7 +194,16 @@ channel_read (Channel *self, void *data, gsize count, GError **error)
 }
 
 static gssize
-channel_write (Channel *self, const void *data, gsize count, GError **error)
+channel_read (Channel *self, void *data, gsize count, GError **error)
+{
+  gssize n = channel_read_once (self, data, count, error);
+
+  refresh (self);
+  return n;
+}
+
+static gssize
+channel_write_once (Channel *self, const void *data, gsize count, GError **error)
 {
   if (self->cut || self->closed)
     return set_cut (error);
@@ -145,6 +221,15 @@ channel_write (Channel *self, const void *data, gsize count, GError **error)
     return -1;
   }
   self->written += (uint64_t) n;
+  return n;
+}
+
+static gssize
+channel_write (Channel *self, const void *data, gsize count, GError **error)
+{
+  gssize n = channel_write_once (self, data, count, error);
+
+  refresh (self);
   return n;
 }
 
@@ -168,14 +253,71 @@ is_would_block (GError **error)
   return error && g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK);
 }
 
-/* Fires when the socket is ready, or at once where GnuTLS has bytes that the socket does not have any more. */
-static GSource *
-make_source (GObject *half, Channel *self, GIOCondition condition, bool at_once, GCancellable *cancellable)
+/* ---- Who waits ---- */
+
+static gboolean
+dispatch_ready (GSource *source, GSourceFunc func, gpointer data)
 {
-  g_autoptr (GSource) child = at_once || self->closed
-                                  ? g_timeout_source_new (0)
-                                  : g_unix_fd_source_new (g_socket_get_fd (self->socket), condition);
-  return g_pollable_source_new_full (half, child, cancellable);
+  GObject *half = ((ReadySource *) source)->half;
+
+  if (!func)
+    return G_SOURCE_REMOVE;
+  return half ? ((GPollableSourceFunc) (void (*) (void)) func) (half, data) : func (data);
+}
+
+/* For g_source_set_closure(), with which libsoup's own streams wait for this one. */
+static gboolean
+call_closure (GObject *half, gpointer data)
+{
+  GValue result = G_VALUE_INIT, param = G_VALUE_INIT;
+
+  g_value_init (&result, G_TYPE_BOOLEAN);
+  g_value_init (&param, G_TYPE_OBJECT);
+  g_value_set_object (&param, half);
+  g_closure_invoke (data, &result, 1, &param, NULL);
+  gboolean stays = g_value_get_boolean (&result);
+  g_value_unset (&result);
+  g_value_unset (&param);
+  return stays;
+}
+
+static void
+finalize_ready (GSource *source)
+{
+  ReadySource *self = (ReadySource *) source;
+  ReadySource **at = &self->channel->sources;
+
+  while (*at != self)
+    at = &(*at)->next;
+  *at = self->next;
+  channel_unref (self->channel);
+  g_clear_object (&self->half);
+}
+
+static GSource *
+make_source (GObject *half, Channel *channel, GIOCondition condition, GCancellable *cancellable)
+{
+  static GSourceFuncs funcs = { .dispatch = dispatch_ready,
+    .finalize = finalize_ready,
+    .closure_callback = G_SOURCE_FUNC (call_closure),
+    .closure_marshal = (GSourceDummyMarshal) (void (*) (void)) g_cclosure_marshal_generic };
+  GSource *source = g_source_new (&funcs, sizeof (ReadySource));
+  ReadySource *self = (ReadySource *) source;
+
+  g_source_set_name (source, "hub-tls");
+  self->half = half ? g_object_ref (half) : NULL;
+  self->channel = channel_ref (channel);
+  self->condition = condition;
+  self->next = channel->sources;
+  channel->sources = self;
+  if (channel_is_ready (channel, condition))
+    g_source_set_ready_time (source, 0);
+  if (cancellable) {
+    g_autoptr (GSource) child = g_cancellable_source_new (cancellable);
+    g_source_set_dummy_callback (child);
+    g_source_add_child_source (source, child);
+  }
+  return source;
 }
 
 /* ---- The halves ---- */
@@ -202,7 +344,7 @@ input_create_source (GPollableInputStream *stream, GCancellable *cancellable)
 {
   Channel *channel = HUB_TLS_INPUT (stream)->channel;
 
-  return make_source (G_OBJECT (stream), channel, G_IO_IN, channel_has_input (channel), cancellable);
+  return make_source (G_OBJECT (stream), channel, G_IO_IN, cancellable);
 }
 
 static gssize
@@ -312,7 +454,7 @@ output_create_source (GPollableOutputStream *stream, GCancellable *cancellable)
 {
   Channel *channel = HUB_TLS_OUTPUT (stream)->channel;
 
-  return make_source (G_OBJECT (stream), channel, G_IO_OUT, channel->cut, cancellable);
+  return make_source (G_OBJECT (stream), channel, G_IO_OUT, cancellable);
 }
 
 static gssize
@@ -439,7 +581,7 @@ out_of_time (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
-static gboolean go_on (int fd, GIOCondition condition, gpointer data);
+static gboolean go_on (gpointer data);
 
 static void
 await_socket (HubTlsStream *self)
@@ -447,19 +589,17 @@ await_socket (HubTlsStream *self)
   GIOCondition condition = gnutls_record_get_direction (self->channel->session) ? G_IO_OUT : G_IO_IN;
 
   drop_source (&self->ready);
-  self->ready = g_unix_fd_source_new (g_socket_get_fd (self->channel->socket), condition);
-  g_source_set_callback (self->ready, G_SOURCE_FUNC (go_on), self, NULL);
+  self->ready = make_source (NULL, self->channel, condition, NULL);
+  g_source_set_callback (self->ready, go_on, self, NULL);
   g_source_attach (self->ready, self->context);
 }
 
 static gboolean
-go_on (int fd, GIOCondition condition, gpointer data)
+go_on (gpointer data)
 {
   g_autoptr (HubTlsStream) self = g_object_ref (data);
   int code;
 
-  (void) fd;
-  (void) condition;
   if (self->channel->turn && self->channel->turn->handshakes == 0)
     return G_SOURCE_CONTINUE; /* in the next turn */
   if (self->channel->turn)
@@ -562,12 +702,14 @@ start_session (Channel *channel)
     return code;
   }
   gnutls_certificate_server_set_request (channel->session, GNUTLS_CERT_IGNORE);
-  gnutls_transport_set_int (channel->session, g_socket_get_fd (channel->socket));
+  gnutls_transport_set_ptr (channel->session, channel);
+  gnutls_transport_set_pull_function (channel->session, pull);
+  gnutls_transport_set_vec_push_function (channel->session, push);
   return GNUTLS_E_SUCCESS;
 }
 
 HubTlsStream *
-hub_tls_stream_new (GSocket *socket, HubCertificate *certificate)
+hub_tls_stream_new (GSocket *socket, HubCertificate *certificate, HubPoller *poller)
 {
   Channel *channel = g_new0 (Channel, 1);
 
@@ -575,7 +717,9 @@ hub_tls_stream_new (GSocket *socket, HubCertificate *certificate)
   channel->socket = g_object_ref (socket);
   channel->certificate = hub_certificate_ref (certificate);
   g_socket_set_blocking (socket, FALSE);
-  if (start_session (channel) < 0) {
+  if (!hub_watch_start (&channel->watch, poller, g_socket_get_fd (socket), socket_changed)
+      || start_session (channel) < 0) {
+    hub_watch_stop (&channel->watch);
     hub_certificate_unref (channel->certificate);
     g_object_unref (channel->socket);
     g_free (channel);
@@ -617,6 +761,8 @@ close_stream (GIOStream *stream, GCancellable *cancellable, GError **error)
   if (!channel->cut && !channel->sending)
     gnutls_bye (channel->session, GNUTLS_SHUT_WR);
   channel->closed = true;
+  hub_watch_stop (&channel->watch);
+  refresh (channel);
   return g_socket_close (channel->socket, error);
 }
 

@@ -12,14 +12,16 @@
 #pragma once
 
 #include "certificate.h"
+#include "poller.h"
 
 G_BEGIN_DECLS
 
 #define HUB_TYPE_TLS_STREAM (hub_tls_stream_get_type ())
 G_DECLARE_FINAL_TYPE (HubTlsStream, hub_tls_stream, HUB, TLS_STREAM, GIOStream)
 
-/* `socket`: connected, TCP; a reference is taken, and it is made non-blocking. NULL when memory is short. */
-HubTlsStream *hub_tls_stream_new (GSocket *socket, HubCertificate *certificate);
+/* `socket`: connected, TCP; a reference is taken, and it is made non-blocking. `poller`: of the context in which the stream is
+ * used; a reference is taken. NULL when memory is short. */
+HubTlsStream *hub_tls_stream_new (GSocket *socket, HubCertificate *certificate, HubPoller *poller);
 
 /* How a handshake ended. */
 typedef enum

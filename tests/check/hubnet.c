@@ -389,12 +389,19 @@ void
 net_open (
     const Net *net, NetClient *client, const Identity *owner, uint64_t credits)
 {
+  net_open_meeting (net, client, NET_MEETING, owner, credits);
+}
+
+void
+net_open_meeting (const Net *net, NetClient *client, const char *meeting,
+    const Identity *owner, uint64_t credits)
+{
   WireMessage message = { .type = WIRE_OPEN };
 
-  message.open.meeting = (char *) NET_MEETING;
+  message.open.meeting = (char *) meeting;
   memcpy (
       message.open.identity, identity_public_key (owner), IDENTITY_KEY_LEN);
-  fail_unless (wire_sign_open (owner, false, client->challenge, NET_MEETING,
+  fail_unless (wire_sign_open (owner, false, client->challenge, meeting,
       hub_certificate_pin (net->certificate), message.open.sig));
   net_say (client, &message);
   WireMessage *opened = net_expect (client, WIRE_OPENED);

@@ -94,5 +94,8 @@ void net_expect_binary (NetClient *client, WireKind kind, uint64_t seq);
 void net_open (const Net *net, NetClient *client, const Identity *owner,
     uint64_t credits);
 
+void net_open_meeting (const Net *net, NetClient *client, const char *meeting,
+    const Identity *owner, uint64_t credits);
+
 /* Lets `client` into the meeting whose owner `admin` is: knock, reply, proof, a commit and a Welcome, admitted. */
 void net_let_in (NetClient *admin, NetClient *client);
