@@ -39,6 +39,7 @@
 #define HUB_PASS_EVERY                                                        \
   8192u /* a held-back stream passes one packet in so many: half of what a ROC estimate bears, halved again */
 #define HUB_CACHE_IDLE (10 * HUB_S)
+#define HUB_HOLES 32u /* packets of a track that are waited for at a time */
 #define HUB_PLI_INTERVAL (500 * HUB_MS)
 #define HUB_SR_INTERVAL (200 * HUB_MS)
 #define HUB_TICK (100 * HUB_MS)
@@ -168,6 +169,14 @@ struct HubTransport
   bool removed;
 };
 
+/* An index of a track that has not come. */
+typedef struct
+{
+  uint64_t index;
+  uint64_t at; /* when it is asked for next, or given up */
+  uint32_t times;
+} HubHole;
+
 /* A place in a track's dense list. */
 typedef struct
 {
@@ -198,6 +207,10 @@ struct HubTrack
   uint64_t sr_at, pli_at;
   bool pli_due;
   HubTrack *next_pli;
+  HubHole holes[HUB_HOLES]; /* rising; with any, the track is in HubMedia.nacks */
+  uint32_t n_holes;
+  uint64_t nack_at; /* the earliest of them */
+  HubTrack *next_nack;
   uint8_t cname[HUB_CNAME_MAX];
   size_t cname_len;
   bool cached;           /* something is in the cache */
@@ -378,6 +391,7 @@ struct HubMedia
   uint64_t pace_at;
 
   HubTrack *pli; /* that wait for their interval */
+  HubTrack *nacks; /* with holes */
   uint64_t tick_at;
   uint32_t tick;
 };
@@ -448,6 +462,8 @@ bool hub_shed_passes (
     HubMedia *media, HubSubscription *subscription, const HubPacket *packet);
 
 /* feedback.c */
+Writer hub_media_begin_compound (uint8_t *bytes, size_t size,
+    const HubRoom *room, const HubReport *reports, size_t n);
 void hub_media_rtcp (
     HubMedia *media, HubTransport *from, uint8_t *bytes, size_t len);
 void hub_media_want_keyframe (HubMedia *media, HubTrack *track);
@@ -455,6 +471,11 @@ void hub_media_send_due_plis (HubMedia *media);
 void hub_media_forget_pli (HubMedia *media, HubTrack *track);
 void hub_media_report (HubMedia *media, HubTransport *to);
 void hub_media_send_twcc (HubMedia *media, HubTransport *to);
+
+/* nack.c */
+void hub_media_note_holes (HubMedia *media, HubTrack *track, uint64_t next);
+void hub_media_send_due_nacks (HubMedia *media);
+void hub_media_forget_holes (HubMedia *media, HubTrack *track);
 
 /* speakers.c */
 bool hub_speakers_pass (

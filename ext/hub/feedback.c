@@ -44,8 +44,8 @@ is_another (HubMedia *media, const HubTransport *from, uint32_t ssrc)
 /* --- Keyframes --- */
 
 /* A compound needs a report first (RFC 3550, 6.1). */
-static Writer
-begin_compound (uint8_t *bytes, size_t size, const HubRoom *room,
+Writer
+hub_media_begin_compound (uint8_t *bytes, size_t size, const HubRoom *room,
     const HubReport *reports, size_t n)
 {
   Writer w = writer_init (bytes, size);
@@ -59,7 +59,7 @@ static void
 send_pli (HubMedia *media, HubTrack *track)
 {
   uint8_t bytes[HUB_RTCP_MAX + SRTP_HOP_RTCP_OVERHEAD];
-  Writer w = begin_compound (bytes, HUB_RTCP_MAX, track->room, NULL, 0);
+  Writer w = hub_media_begin_compound (bytes, HUB_RTCP_MAX, track->room, NULL, 0);
 
   hub_rtcp_write_pli (&w, track->room->ssrc, track->ssrc);
   track->pli_at = media->now + HUB_PLI_INTERVAL;
@@ -400,7 +400,7 @@ hub_media_report (HubMedia *media, HubTransport *to)
   }
   if (n == 0)
     return;
-  Writer w = begin_compound (bytes, HUB_RTCP_MAX, to->room, reports, n);
+  Writer w = hub_media_begin_compound (bytes, HUB_RTCP_MAX, to->room, reports, n);
   hub_media_send_rtcp (media, to, HUB_SEND_CONTROL, bytes, writer_len (&w));
 }
 
@@ -408,7 +408,7 @@ void
 hub_media_send_twcc (HubMedia *media, HubTransport *to)
 {
   uint8_t bytes[HUB_RTCP_MAX + SRTP_HOP_RTCP_OVERHEAD];
-  Writer w = begin_compound (bytes, HUB_RTCP_MAX, to->room, NULL, 0);
+  Writer w = hub_media_begin_compound (bytes, HUB_RTCP_MAX, to->room, NULL, 0);
 
   if (!to->tracks) {
     to->twcc.any = false;

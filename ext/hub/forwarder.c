@@ -425,6 +425,7 @@ hub_counter_name (HubCounter counter)
     [HUB_NACK_LIMITED] = "nack-limited",
     [HUB_RTX_SENT] = "rtx-sent",
     [HUB_KEYFRAMES_ASKED] = "keyframes-asked",
+    [HUB_NACK_SENT] = "nack-sent",
     [HUB_PLI_SENT] = "pli-sent",
     [HUB_NOT_FORWARDED_MUTED] = "not-forwarded-muted",
     [HUB_SHED_VIDEO] = "shed-video",

@@ -313,6 +313,7 @@ typedef enum
   HUB_NACK_LIMITED, /* over the receiver's budget */
   HUB_RTX_SENT,
   HUB_KEYFRAMES_ASKED, /* PLI and FIR of receivers, subscriptions */
+  HUB_NACK_SENT, /* packets of RTCP that ask publishers for what is missing */
   HUB_PLI_SENT,
   HUB_NOT_FORWARDED_MUTED, /* audio not among the loudest, counted once per packet */
   HUB_SHED_VIDEO, /* not sent to one receiver that can't keep up, per packet and receiver */

@@ -62,6 +62,8 @@ pass (HubMedia *media, HubTrack *track, const HubRtp *rtp,
         track->cache, packet->index, packet->len, packet->head_len);
     track->cached = true;
   }
+  if (track->any && packet->index > track->top)
+    hub_media_note_holes (media, track, packet->index);
   if (!track->any || packet->index > track->top)
     track->top = packet->index;
   track->any = true;

@@ -186,6 +186,7 @@ remove_track (HubMedia *media, HubTrack *track)
   *at = track->next;
   hub_speakers_forget (track);
   hub_media_forget_pli (media, track);
+  hub_media_forget_holes (media, track);
   remove_name (media, track->room->id, track->ssrc);
   remove_name (media, track->room->id, track->rtx_ssrc);
   give_back (media, HUB_UP_TRACK, track);
@@ -467,6 +468,7 @@ hub_media_timers (HubMedia *media)
 {
   hub_pace_run (media);
   hub_media_send_due_plis (media);
+  hub_media_send_due_nacks (media);
   if (media->now >= media->tick_at) {
     tick (media);
     media->tick_at = media->now + HUB_TICK;
@@ -484,5 +486,8 @@ hub_media_deadline (const HubMedia *media)
   for (const HubTrack *track = media->pli; track; track = track->next_pli)
     if (track->pli_at < deadline)
       deadline = track->pli_at;
+  for (const HubTrack *track = media->nacks; track; track = track->next_nack)
+    if (track->nack_at < deadline)
+      deadline = track->nack_at;
   return deadline;
 }

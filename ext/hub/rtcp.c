@@ -197,6 +197,28 @@ hub_rtcp_write_pli (Writer *w, uint32_t ssrc, uint32_t media)
   writer_uint (w, media, 4);
 }
 
+void
+hub_rtcp_write_nack (Writer *w, uint32_t ssrc, uint32_t media,
+    const uint64_t *indices, size_t n)
+{
+  size_t entries = 0;
+
+  for (size_t i = 0; i < n; entries++)
+    for (uint64_t first = indices[i]; i < n && indices[i] - first <= 16; i++)
+      ;
+  write_header (w, HUB_RTPFB_NACK, HUB_RTCP_RTPFB, 8 + 4 * entries);
+  writer_uint (w, ssrc, 4);
+  writer_uint (w, media, 4);
+  for (size_t i = 0; i < n;) {
+    uint64_t first = indices[i++];
+    uint32_t following = 0;
+    for (; i < n && indices[i] - first <= 16; i++)
+      following |= 1u << (indices[i] - first - 1);
+    writer_uint (w, (uint16_t) first, 2);
+    writer_uint (w, following, 2);
+  }
+}
+
 /* --- Reception --- */
 
 void

@@ -75,6 +75,9 @@ void hub_rtcp_write_rr (
 void hub_rtcp_write_sr (Writer *w, uint32_t ssrc, const HubSenderInfo *info);
 void hub_rtcp_write_cname (
     Writer *w, uint32_t ssrc, const uint8_t *cname, size_t len);
+/* RFC 4585, 6.2.1; `indices`: rising, n > 0. */
+void hub_rtcp_write_nack (Writer *w, uint32_t ssrc, uint32_t media,
+    const uint64_t *indices, size_t n);
 void hub_rtcp_write_pli (Writer *w, uint32_t ssrc, uint32_t media);
 
 /* --- Reception of one SSRC, for its report (RFC 3550, 6.4.1, A.3, A.8) --- */

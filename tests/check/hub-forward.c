@@ -141,17 +141,6 @@ GST_START_TEST (nobody_gets_anything_without_a_check)
 }
 GST_END_TEST;
 
-static HubTrack *
-open_pair (Meeting *m, HubTrackSsrcs *ssrcs)
-{
-  meeting_open (m);
-  meeting_join (m);
-  meeting_join (m);
-  HubTrack *track = meeting_publish (m, 0, HUB_VIDEO, ssrcs);
-  meeting_subscribe (m, 1, track);
-  return track;
-}
-
 /* A stream that runs on: one packet in 16,000, as loss and pauses make it. */
 static void
 run_to (Meeting *m, guint32 ssrc, guint64 from, guint64 to)
@@ -165,7 +154,7 @@ GST_START_TEST (a_late_joiner_is_told_the_roc)
 {
   Meeting m;
   HubTrackSsrcs ssrcs;
-  HubTrack *track = open_pair (&m, &ssrcs);
+  HubTrack *track = meeting_open_pair (&m, &ssrcs);
 
   run_to (&m, ssrcs.ssrc, 1, 3 * 65536 + 17);
   meeting_settle (&m);
@@ -190,7 +179,7 @@ GST_START_TEST (a_track_goes_on_after_a_pause_of_several_rocs)
 {
   Meeting m;
   HubTrackSsrcs ssrcs;
-  HubTrack *track = open_pair (&m, &ssrcs);
+  HubTrack *track = meeting_open_pair (&m, &ssrcs);
 
   meeting_send (&m, 0, ssrcs.ssrc, 1);
   meeting_expect_packet (&m, 1, ssrcs.ssrc, 1);
@@ -245,7 +234,7 @@ GST_START_TEST (what_comes_twice_passes_once)
   Meeting m;
   HubTrackSsrcs ssrcs;
   guint8 wire[256];
-  open_pair (&m, &ssrcs);
+  meeting_open_pair (&m, &ssrcs);
 
   gsize len = hub_client_make_rtp (&m.clients[0], wire, sizeof wire,
       ssrcs.ssrc, 5, 15000, 96, NULL, 0, "0123456789", 10);
@@ -269,7 +258,7 @@ GST_START_TEST (what_was_changed_on_the_way_is_dropped)
   Meeting m;
   HubTrackSsrcs ssrcs;
   guint8 wire[256];
-  open_pair (&m, &ssrcs);
+  meeting_open_pair (&m, &ssrcs);
 
   gsize len = hub_client_make_rtp (&m.clients[0], wire, sizeof wire,
       ssrcs.ssrc, 5, 15000, 96, NULL, 0, "0123456789", 10);
@@ -296,7 +285,7 @@ GST_START_TEST (an_ssrc_of_somebody_else_is_theft)
 {
   Meeting m;
   HubTrackSsrcs ssrcs;
-  open_pair (&m, &ssrcs);
+  meeting_open_pair (&m, &ssrcs);
 
   meeting_join (&m);
   meeting_send (&m, 2, ssrcs.ssrc, 1);
@@ -318,7 +307,7 @@ GST_START_TEST (a_packet_under_anothers_key_is_not_authentic)
 {
   Meeting m;
   HubTrackSsrcs ssrcs;
-  open_pair (&m, &ssrcs);
+  meeting_open_pair (&m, &ssrcs);
 
   int own = m.clients[1].fd;
   m.clients[1].fd = m.clients[0].fd;
@@ -334,7 +323,7 @@ GST_START_TEST (rooms_do_not_hear_each_other)
 {
   Meeting m;
   HubTrackSsrcs ssrcs, other;
-  HubTrack *track = open_pair (&m, &ssrcs);
+  HubTrack *track = meeting_open_pair (&m, &ssrcs);
   HubRoomConfig config = { 0 };
   HubRoom *former = m.room;
 
@@ -370,7 +359,7 @@ GST_START_TEST (subscribing_has_rules)
 {
   Meeting m;
   HubTrackSsrcs ssrcs;
-  HubTrack *track = open_pair (&m, &ssrcs);
+  HubTrack *track = meeting_open_pair (&m, &ssrcs);
 
 #define sub(i)                                                                \
   hub_forwarder_subscribe (m.forwarder, m.transports[i], track, FALSE)
@@ -509,7 +498,7 @@ GST_START_TEST (thousands_of_objects_come_and_go_while_media_flows)
   HubTrackConfig video = { .kind = HUB_VIDEO, .clock_rate = 90000 };
   HubTransport *transports[600];
   HubTrack *tracks[20];
-  HubTrack *track = open_pair (&m, &ssrcs);
+  HubTrack *track = meeting_open_pair (&m, &ssrcs);
   guint64 index = 1;
 
   for (guint round = 0; round < 3; round++) {
@@ -610,7 +599,7 @@ GST_START_TEST (a_queue_does_not_outlive_its_subscription)
 {
   Meeting m;
   HubTrackSsrcs ssrcs;
-  HubTrack *track = open_pair (&m, &ssrcs);
+  HubTrack *track = meeting_open_pair (&m, &ssrcs);
 
   for (guint64 index = 1; index <= 200; index++)
     meeting_send (&m, 0, ssrcs.ssrc, index);
@@ -637,7 +626,7 @@ GST_START_TEST (a_queue_that_overflows_sheds_video_until_a_new_frame)
   Meeting m;
   HubTrackSsrcs ssrcs, voice;
   guint64 index = 1;
-  HubTrack *track = open_pair (&m, &ssrcs);
+  HubTrack *track = meeting_open_pair (&m, &ssrcs);
   HubTrack *audio = meeting_publish (&m, 0, HUB_AUDIO, &voice);
 
   meeting_subscribe (&m, 1, audio);

@@ -232,6 +232,18 @@ meeting_subscribe (Meeting *m, guint i, HubTrack *track)
   return meeting_expect (m, HUB_MEDIA_EVENT_SUBSCRIBED, track);
 }
 
+/* Two members; the second receives the video of the first. */
+G_GNUC_UNUSED static HubTrack *
+meeting_open_pair (Meeting *m, HubTrackSsrcs *ssrcs)
+{
+  meeting_open (m);
+  meeting_join (m);
+  meeting_join (m);
+  HubTrack *track = meeting_publish (m, 0, HUB_VIDEO, ssrcs);
+  meeting_subscribe (m, 1, track);
+  return track;
+}
+
 /* A small packet whose payload tells its index. */
 G_GNUC_UNUSED static void
 meeting_send (Meeting *m, guint i, guint32 ssrc, guint64 index)
