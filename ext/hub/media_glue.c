@@ -309,12 +309,12 @@ unpublish (Member *member, const WireMessage *message)
       member->room->tracks, GUINT_TO_POINTER (track->ssrcs.ssrc));
 }
 
-/* What it receives already is told again. */
+/* Paused: packets would overtake the `subscribed` that tells the ROC to read them with. Asked again, it begins. */
 static HubResult
 subscribe (HubForwarder *forwarder, HubTransport *receiver, HubTrack *track)
 {
   HubResult result =
-      hub_forwarder_subscribe (forwarder, receiver, track, false);
+      hub_forwarder_subscribe (forwarder, receiver, track, true);
 
   return result == HUB_NOT_ALLOWED
              ? hub_forwarder_resume (forwarder, receiver, track)
@@ -336,7 +336,7 @@ change_streams (Member *member, const WireMessage *message)
     Track *track = g_hash_table_lookup (
         member->room->tracks, GUINT_TO_POINTER (message->ssrcs.at[i]));
     if (!track)
-      continue; /* has just ended */
+      continue; /* has just ended, and `untrack` is on its way */
     HubResult (*change) (HubForwarder *, HubTransport *, HubTrack *) =
         message->type == WIRE_SUBSCRIBE     ? subscribe
         : message->type == WIRE_UNSUBSCRIBE ? hub_forwarder_unsubscribe

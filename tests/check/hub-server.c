@@ -360,6 +360,21 @@ expect_packet (HubClient *from, HubClient *to, uint32_t ssrc, uint64_t index)
   g_free (received);
 }
 
+/* The answer to a check is behind all that was forwarded before. */
+static void
+expect_no_packet (HubClient *to)
+{
+  HubReceived *received = g_new (HubReceived, 1);
+
+  hub_client_check (to, HUB_CHECK_NOMINATE);
+  do {
+    fail_unless (hub_client_receive (to, received, NET_PATIENCE_S * 1000)
+                 != HUB_CLIENT_NOTHING);
+    fail_if (received->kind == HUB_CLIENT_RTP);
+  } while (received->kind != HUB_CLIENT_STUN);
+  g_free (received);
+}
+
 static uint64_t
 accepted_rtp (const HubServerStats *stats)
 {
@@ -390,6 +405,12 @@ GST_START_TEST (who_is_in_publishes_and_another_receives)
   fail_unless (again == ssrc && again_rtx == rtx);
   fail_unless_equals_int (
       change (&host, WIRE_SUBSCRIBE, WIRE_SUBSCRIBED, ssrc), 0);
+  /* Nothing comes before it says that it knows the ROC. */
+  hub_client_send_rtp (
+      &guest_media, ssrc, 99, 1, MEDIA_VIDEO_PT, NULL, 0, "x", 1);
+  net_await (&net, accepted_rtp, 1);
+  expect_no_packet (&host_media);
+  fail_unless_equals_int (change (&host, WIRE_RESUME, WIRE_RESUMED, ssrc), 0);
   expect_packet (&guest_media, &host_media, ssrc, 100);
 
   /* Paused, the ROC turns; who resumes is told. */
@@ -402,7 +423,7 @@ GST_START_TEST (who_is_in_publishes_and_another_receives)
       &guest_media, ssrc, 60000, 1, MEDIA_VIDEO_PT, NULL, 0, "x", 1);
   hub_client_send_rtp (
       &guest_media, ssrc, 70000, 1, MEDIA_VIDEO_PT, NULL, 0, "x", 1);
-  net_await (&net, accepted_rtp, 4);
+  net_await (&net, accepted_rtp, 5);
   fail_unless_equals_int (change (&host, WIRE_RESUME, WIRE_RESUMED, ssrc), 1);
   fail_unless_equals_int (
       srtp_session_set_roc (host_media.in, ssrc, 1), SRTP_OK);
