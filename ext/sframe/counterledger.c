@@ -9,7 +9,7 @@
 typedef struct
 {
   KeyPrint print; /* first: the hash table's key */
-  guint64 next_ctr;
+  guint64 ctr;
   gboolean spent;
 } Entry;
 
@@ -92,18 +92,21 @@ counter_ledger_start (
   const Entry *entry = g_hash_table_lookup (ledger->entries, print);
 
   if (entry) {
-    *ctr = entry->next_ctr;
+    *ctr = entry->ctr;
     return !entry->spent;
   }
   *ctr = first == G_MAXUINT64 || ledger->forgot ? random_start () : first;
   return TRUE;
 }
 
-guint64
-counter_ledger_find (CounterLedger *ledger, const KeyPrint *print)
+gboolean
+counter_ledger_find (
+    CounterLedger *ledger, const KeyPrint *print, guint64 *ctr)
 {
   const Entry *entry = g_hash_table_lookup (ledger->entries, print);
-  return entry ? entry->next_ctr : 0;
+  if (entry)
+    *ctr = entry->ctr;
+  return entry != NULL;
 }
 
 gboolean
@@ -113,8 +116,8 @@ key_print_equal (const KeyPrint *a, const KeyPrint *b)
 }
 
 void
-counter_ledger_retire (CounterLedger *ledger, const KeyPrint *print,
-    guint64 next_ctr, gboolean spent)
+counter_ledger_retire (
+    CounterLedger *ledger, const KeyPrint *print, guint64 ctr, gboolean spent)
 {
   Entry *entry = g_hash_table_lookup (ledger->entries, print);
 
@@ -127,6 +130,6 @@ counter_ledger_retire (CounterLedger *ledger, const KeyPrint *print,
     entry->print = *print;
     g_hash_table_insert (ledger->entries, entry, entry);
   }
-  entry->next_ctr = next_ctr;
+  entry->ctr = ctr;
   entry->spent = spent;
 }

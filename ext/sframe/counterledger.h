@@ -29,13 +29,15 @@ KeyPrint counter_ledger_print (
 gboolean counter_ledger_start (
     CounterLedger *ledger, const KeyPrint *print, guint64 first, guint64 *ctr);
 
-/* The next counter of a key that is known; 0 for one that is not. */
-guint64 counter_ledger_find (CounterLedger *ledger, const KeyPrint *print);
+/* What was remembered of a key, to `ctr`; FALSE when it is not known. */
+gboolean counter_ledger_find (
+    CounterLedger *ledger, const KeyPrint *print, guint64 *ctr);
 
 gboolean key_print_equal (const KeyPrint *a, const KeyPrint *b);
 
-/* Remembers the next counter of a key that is put away. */
-void counter_ledger_retire (CounterLedger *ledger, const KeyPrint *print,
-    guint64 next_ctr, gboolean spent);
+/* Remembers a counter of a key that is put away: an encoder's next one, and whether there is none left, or a decoder's
+ * highest. */
+void counter_ledger_retire (
+    CounterLedger *ledger, const KeyPrint *print, guint64 ctr, gboolean spent);
 
 G_END_DECLS

@@ -145,10 +145,10 @@ retire_stream (gpointer id, gpointer value, gpointer data)
 {
   DecoderKeys *keys = data;
   Stream *stream = value;
-  guint64 next = replay_window_next (stream->window);
+  guint64 highest;
 
-  if (next > 0)
-    counter_ledger_retire (keys->ledger, &stream->print, next, FALSE);
+  if (replay_window_highest (stream->window, &highest))
+    counter_ledger_retire (keys->ledger, &stream->print, highest, FALSE);
   return TRUE;
 }
 
@@ -219,9 +219,9 @@ recall_window (DecoderKeys *keys, Stream *stream, Secret *base_key)
 
   stream->print = counter_ledger_print (
       keys->ledger, keys->config.suite, stream->id.kid, own);
-  guint64 next = counter_ledger_find (keys->ledger, &stream->print);
-  if (next > 0)
-    replay_window_start_at (stream->window, next);
+  guint64 highest;
+  if (counter_ledger_find (keys->ledger, &stream->print, &highest))
+    replay_window_resume (stream->window, highest);
 }
 
 static Stream *
@@ -381,9 +381,10 @@ accept_authentic (
 {
   if (!replay_window_is_new (stream->window, ctr))
     return DECODE_REPLAYED;
-  guint64 next = replay_window_next (stream->window);
-  decoded->jump =
-      next > 0 && ctr >= next && ctr - next >= keys->config.replay_window;
+  guint64 highest;
+  decoded->jump = replay_window_highest (stream->window, &highest)
+                  && ctr > highest
+                  && ctr - highest > keys->config.replay_window;
   replay_window_commit (stream->window, ctr);
   return DECODE_OK;
 }

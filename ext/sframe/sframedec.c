@@ -237,7 +237,10 @@ conclave_sframe_dec_generate_output (GstBaseTransform *trans, GstBuffer **out)
   if (g_atomic_int_get (&self->settings.source.fresh) && !load_settings (self))
     return GST_FLOW_ERROR;
 
-  return sframe_dec_take_frame (self, in, out);
+  /* GstBaseTransform would mark what comes next from this pad, which need not be what comes next: DISCONT is ours to
+   * set. */
+  GstFlowReturn flow = sframe_dec_take_frame (self, in, out);
+  return flow == GST_BASE_TRANSFORM_FLOW_DROPPED ? GST_FLOW_OK : flow;
 }
 
 /* --- Negotiation and events --- */
@@ -384,7 +387,7 @@ take_caps (ConclaveSFrameDec *self, GstEvent *event)
   }
   if (!remember_caps (self, caps)) {
     sframe_dec_work_off_pending (self, FALSE);
-    sframe_dec_flush_pending (self);
+    sframe_dec_lose_pending (self);
   }
   learn_caps (self, caps);
 

@@ -115,7 +115,12 @@ GstFlowReturn sframe_dec_take_frame (
  * `last_chance`) are dropped. */
 GstFlowReturn sframe_dec_work_off_pending (
     ConclaveSFrameDec *self, gboolean last_chance);
+
+/* Drops the frames that wait: nobody misses them after a flush, ... */
 void sframe_dec_flush_pending (ConclaveSFrameDec *self);
+
+/* ... but where the stream goes on they are a loss. */
+void sframe_dec_lose_pending (ConclaveSFrameDec *self);
 
 /* Sends the events that waited for the size of VP8 pictures. FALSE when downstream refuses the caps. */
 gboolean sframe_dec_send_held (ConclaveSFrameDec *self);

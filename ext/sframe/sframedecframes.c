@@ -119,10 +119,9 @@ drop_frame (ConclaveSFrameDec *self, guint fate, guint64 kid)
   if (fate == DECODE_UNAUTHENTIC || fate == DECODE_UNKNOWN_KID
       || (fate == DECODE_REPLAYED && replays == REPLAYS_UNTIL_WARNING))
     warn_of_kid (self, fate, kid);
-  self->is_discont = TRUE;
   /* A replay is no loss, and what others send is none of ours. */
   if (fate != DECODE_REPLAYED && fate != DROP_WRONG_SENDER) {
-    self->lost = TRUE;
+    self->is_discont = self->lost = TRUE;
     request_keyframe (self);
   }
 
@@ -140,7 +139,8 @@ drop_frame (ConclaveSFrameDec *self, guint fate, guint64 kid)
 
 /* Judges and decrypts what lies at `extent` of `in` to `out`, which has as much room as `in` has bytes. `frame` gets where
  * the result lies in `out`. An SFrame in one memory is decrypted from there. One in several is gathered in `out` and
- * decrypted in place, so that its plaintext lies behind where its header was: mapping it whole would allocate. */
+ * decrypted in place, so that its plaintext lies behind where its header was: mapping it whole would allocate. With a
+ * ratchet it is mapped nevertheless, since the first try in place would leave nothing for a second one. */
 static guint
 decrypt_to (ConclaveSFrameDec *self, GstBuffer *in, const FrameExtent *extent,
     guint8 *out, FrameExtent *frame, guint64 *kid)
@@ -150,8 +150,11 @@ decrypt_to (ConclaveSFrameDec *self, GstBuffer *in, const FrameExtent *extent,
   GstMapInfo from;
   gsize skip = 0;
 
-  gboolean mapped = sframe_map_single (in, &from, GST_MAP_READ);
-  if (mapped)
+  gboolean mapped = sframe_map_single (in, &from, GST_MAP_READ),
+           merged = !mapped && self->may_try_twice
+                    && gst_buffer_n_memory (in) > 1
+                    && gst_buffer_map (in, &from, GST_MAP_READ);
+  if (mapped || merged)
     input.sframe = from.data + extent->offset;
   else if (gst_buffer_extract (
                in, extent->offset, out + extent->offset, extent->size)
@@ -162,7 +165,7 @@ decrypt_to (ConclaveSFrameDec *self, GstBuffer *in, const FrameExtent *extent,
 
   guint fate = sframe_input_parse (&input);
   *kid = input.header.kid;
-  if (!mapped)
+  if (!mapped && !merged)
     skip = input.header_len;
 
   g_mutex_lock (&self->key_lock);
@@ -186,6 +189,8 @@ decrypt_to (ConclaveSFrameDec *self, GstBuffer *in, const FrameExtent *extent,
 
   if (mapped)
     gst_memory_unmap (from.memory, &from);
+  else if (merged)
+    gst_buffer_unmap (in, &from);
   if (fate == DECODE_OK && extent->offset > 0) {
     gst_buffer_extract (in, 0, out + skip, extent->offset);
     out[skip] &=
@@ -474,6 +479,36 @@ sframe_dec_flush_pending (ConclaveSFrameDec *self)
   g_mutex_unlock (&self->key_lock);
 }
 
+void
+sframe_dec_lose_pending (ConclaveSFrameDec *self)
+{
+  if (g_queue_is_empty (&self->pending))
+    return;
+  sframe_dec_flush_pending (self);
+  self->is_discont = self->lost = TRUE;
+  request_keyframe (self);
+}
+
+/* The key that decrypted `out` may have come just now, and others wait for it in front. If there `is_discont`, the first
+ * one to go has the flag. */
+static GstFlowReturn
+let_others_out_first (ConclaveSFrameDec *self, GstBuffer *in, GstBuffer **out,
+    gboolean is_discont)
+{
+  self->is_discont = is_discont;
+  if (is_discont && !GST_BUFFER_IS_DISCONT (in))
+    GST_BUFFER_FLAG_UNSET (*out, GST_BUFFER_FLAG_DISCONT);
+  GstFlowReturn flow = sframe_dec_work_off_pending (self, FALSE);
+
+  if (flow != GST_FLOW_OK) {
+    gst_clear_buffer (out);
+  } else if (self->is_discont) {
+    GST_BUFFER_FLAG_SET (*out, GST_BUFFER_FLAG_DISCONT);
+    self->is_discont = FALSE;
+  }
+  return flow;
+}
+
 GstFlowReturn
 sframe_dec_take_frame (ConclaveSFrameDec *self, GstBuffer *in, GstBuffer **out)
 {
@@ -489,13 +524,10 @@ sframe_dec_take_frame (ConclaveSFrameDec *self, GstBuffer *in, GstBuffer **out)
     return flow;
   }
 
+  gboolean is_discont = self->is_discont;
   flow = process (self, in, out, &waits);
-  /* The key that decrypted it may have come just now, and others wait for it in front. */
-  if (*out && !g_queue_is_empty (&self->pending)) {
-    flow = sframe_dec_work_off_pending (self, FALSE);
-    if (flow != GST_FLOW_OK)
-      gst_clear_buffer (out);
-  }
+  if (*out && !g_queue_is_empty (&self->pending))
+    flow = let_others_out_first (self, in, out, is_discont);
   if (!waits)
     return flow;
   if (let_wait (self, in))

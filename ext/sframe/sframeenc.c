@@ -234,8 +234,13 @@ conclave_sframe_enc_set_key (
 static void
 conclave_sframe_enc_remove_key (ConclaveSFrameEnc *self, guint64 kid)
 {
+  GST_OBJECT_LOCK (self);
+  guint bits = self->settings.ratchet_bits;
+  GST_OBJECT_UNLOCK (self);
+
+  /* Whoever removes a key may not know which step it is at. */
   g_mutex_lock (&self->key_lock);
-  if (self->sending.base_key && self->sending.kid == kid)
+  if (self->sending.base_key && self->sending.kid >> bits == kid >> bits)
     drop_base_key (self);
   g_mutex_unlock (&self->key_lock);
 }
@@ -767,7 +772,8 @@ conclave_sframe_enc_class_init (ConclaveSFrameEncClass *klass)
    * @self: the element
    * @kid: the KID of the key
    *
-   * Wipes the key if it is the one in use: frames are dropped until another is set. From any thread.
+   * Wipes the key if it is the one in use, with `ratchet-bits` at whatever step: frames are dropped until another is
+   * set. From any thread.
    *
    * Since: 0.1
    */

@@ -73,15 +73,22 @@ replay_window_commit (ReplayWindow *window, uint64_t ctr)
 }
 
 void
-replay_window_start_at (ReplayWindow *window, uint64_t next)
+replay_window_clear (ReplayWindow *window)
 {
-  window->any = next > 0;
-  window->highest = next - 1;
+  window->any = false;
+}
+
+void
+replay_window_resume (ReplayWindow *window, uint64_t highest)
+{
+  window->any = true;
+  window->highest = highest;
   memset (window->ring, 0xff, window->ring_bits / 8);
 }
 
-uint64_t
-replay_window_next (const ReplayWindow *window)
+bool
+replay_window_highest (const ReplayWindow *window, uint64_t *highest)
 {
-  return window->any ? window->highest + 1 : 0;
+  *highest = window->highest;
+  return window->any;
 }

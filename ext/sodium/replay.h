@@ -25,8 +25,11 @@ bool replay_window_is_new (const ReplayWindow *window, uint64_t ctr);
 /* Marks `ctr`, which replay_window_is_new(), as seen. */
 void replay_window_commit (ReplayWindow *window, uint64_t ctr);
 
-/* Counts every counter below `next` as seen: a window that goes on where another one ended. */
-void replay_window_start_at (ReplayWindow *window, uint64_t next);
+/* Forgets everything. */
+void replay_window_clear (ReplayWindow *window);
 
-/* One more than the highest counter seen, 0 when there was none (and after 2^64 - 1, when no other can follow). */
-uint64_t replay_window_next (const ReplayWindow *window);
+/* Counts every counter up to `highest` as seen: a window that goes on where another one ended. */
+void replay_window_resume (ReplayWindow *window, uint64_t highest);
+
+/* The highest counter seen to `highest`; false when there was none. */
+bool replay_window_highest (const ReplayWindow *window, uint64_t *highest);

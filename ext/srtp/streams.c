@@ -341,7 +341,7 @@ void
 stream_wrap (SrtpSession *session, SrtpStream *stream, int kind)
 {
   if (stream->seen[kind])
-    replay_window_start_at (stream->seen[kind], 0);
+    replay_window_clear (stream->seen[kind]);
   stream->key_since[kind] = 0;
   if (kind == RTP) {
     stream->any = false;

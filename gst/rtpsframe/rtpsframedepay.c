@@ -37,9 +37,8 @@
  * Since: 0.1
  */
 #include "gst/rtpsframe/rtpsframe.h"
+#include "gst/rtpsframe/openframe.h"
 #include "gst/rtpsframe/reassembly.h"
-
-#include <string.h>
 
 #include <gst/rtp/rtp.h>
 #include <gst/video/video.h>
@@ -47,15 +46,9 @@
 GST_DEBUG_CATEGORY_STATIC (rtpsframedepay_debug);
 #define GST_CAT_DEFAULT rtpsframedepay_debug
 
-#define RTP_PADDING_BIT 0x20
-#define RTP_MARKER_BIT 0x80
-
 /* 2 MiB is a large keyframe; a SFrame of 4K intra-only video fits too. */
 #define DEFAULT_MAX_FRAME_SIZE (16 * 1024 * 1024)
 #define DEFAULT_KEYFRAME_INTERVAL GST_SECOND
-
-/* The first allocation for an SFrame of several packets; later ones start at the size of the largest recent SFrame. */
-#define SMALLEST_ROOM 4096
 
 static const char *const drop_names[DROP_N] = {
   [DROP_INVALID_RTP] = "invalid-rtp",
@@ -110,15 +103,9 @@ struct _ConclaveRtpSFrameDepay
   guint16 next_seq;
   guint32 last_ssrc;
 
-  Reassembly reassembly;
-  GstBuffer *
-      frame; /* the open SFrame: its metadata, and memory of `room` bytes; NULL: none */
-  GstMapInfo map; /* of `frame`, while there is one */
-  gsize filled;   /* bytes of `map` in use */
-  gsize
-      header_len; /* those at the front that are the RTP header of a per-packet unit */
-  gsize largest;    /* size of the largest recent SFrame */
-  gboolean discont; /* something was dropped since the last SFrame */
+  Reassembly reassembly; /* what belongs to the open SFrame, ... */
+  OpenFrame frame;       /* ... and its bytes */
+  gboolean discont;      /* something was dropped since the last SFrame */
 
   gboolean have_caps; /* the source pad's are for: */
   gboolean caps_packetized;
@@ -184,137 +171,6 @@ request_keyframe (ConclaveRtpSFrameDepay *self)
           GST_CLOCK_TIME_NONE, TRUE, 0));
 }
 
-/* --- The open SFrame --- */
-
-/* To map the payload of a packet in several memories would copy it first. */
-static void
-read_payload (GstRTPBuffer *rtp, gsize offset, guint8 *to, gsize len)
-{
-  if (gst_buffer_n_memory (rtp->buffer) == 1)
-    memcpy (to, (guint8 *) gst_rtp_buffer_get_payload (rtp) + offset, len);
-  else
-    gst_buffer_extract (
-        rtp->buffer, gst_rtp_buffer_get_header_len (rtp) + offset, to, len);
-}
-
-static void
-forget_frame (ConclaveRtpSFrameDepay *self)
-{
-  if (self->frame) {
-    gst_buffer_unmap (self->frame, &self->map);
-    gst_clear_buffer (&self->frame);
-  }
-  self->filled = 0;
-  self->header_len = 0;
-}
-
-static gboolean
-allocate_frame (ConclaveRtpSFrameDepay *self, gsize room)
-{
-  self->frame = gst_buffer_new_allocate (NULL, room, NULL);
-  if (self->frame && gst_buffer_map (self->frame, &self->map, GST_MAP_WRITE))
-    return TRUE;
-  gst_clear_buffer (&self->frame);
-  return FALSE;
-}
-
-static gboolean
-make_room (ConclaveRtpSFrameDepay *self, gsize more)
-{
-  GstBuffer *old = self->frame;
-  GstMapInfo old_map = self->map;
-
-  if (more <= old_map.size - self->filled)
-    return TRUE;
-  if (!allocate_frame (self, MAX (self->filled + more, 2 * old_map.size))) {
-    self->frame = old;
-    self->map = old_map;
-    return FALSE;
-  }
-  memcpy (self->map.data, old_map.data, self->filled);
-  gst_buffer_copy_into (self->frame, old,
-      GST_BUFFER_COPY_TIMESTAMPS | GST_BUFFER_COPY_FLAGS, 0, -1);
-  copy_metas (self->frame, old);
-  gst_buffer_unmap (old, &old_map);
-  gst_buffer_unref (old);
-  return TRUE;
-}
-
-static void
-describe_frame (GstBuffer *frame, GstBuffer *packet)
-{
-  GST_BUFFER_PTS (frame) = GST_BUFFER_PTS (packet);
-  GST_BUFFER_DTS (frame) = GST_BUFFER_DTS (packet);
-  GST_BUFFER_DURATION (frame) = GST_BUFFER_DURATION (packet);
-  copy_metas (frame, packet);
-}
-
-/* A per-packet unit keeps the RTP header of its first packet, with CSRCs and header extensions. */
-static gboolean
-begin_frame (ConclaveRtpSFrameDepay *self, GstRTPBuffer *rtp, gsize len)
-{
-  gsize header_len = 0;
-
-  forget_frame (self);
-  if (self->reassembly.first.descriptor & DESCRIPTOR_PACKETIZED)
-    header_len = gst_rtp_buffer_get_header_len (rtp);
-  if (!allocate_frame (self, self->reassembly.open ? MAX (header_len + len,
-                                 MAX (self->largest, SMALLEST_ROOM))
-                                                   : header_len + len))
-    return FALSE;
-  gst_buffer_extract (rtp->buffer, 0, self->map.data, header_len);
-  self->header_len = self->filled = header_len;
-  describe_frame (self->frame, rtp->buffer);
-  return TRUE;
-}
-
-static gboolean
-add_fragment (ConclaveRtpSFrameDepay *self, GstRTPBuffer *rtp, gsize len)
-{
-  if (!self->frame || !make_room (self, len))
-    return FALSE;
-  read_payload (rtp, 1, self->map.data + self->filled, len);
-  self->filled += len;
-  return TRUE;
-}
-
-/* The marker is that of the last packet. */
-static GstBuffer *
-end_frame (ConclaveRtpSFrameDepay *self, gboolean marker)
-{
-  GstBuffer *frame = g_steal_pointer (&self->frame);
-
-  if (self->header_len > 0) {
-    guint8 *header = self->map.data;
-    header[0] &= (guint8) ~RTP_PADDING_BIT;
-    header[1] = (guint8) ((header[1] & ~RTP_MARKER_BIT)
-                          | (marker ? RTP_MARKER_BIT : 0));
-    GST_WRITE_UINT16_BE (header + 2, self->unit_seq);
-    self->unit_seq++;
-  } else {
-    /* Half of an outlier is forgotten with each frame. */
-    self->largest = MAX (self->filled, self->largest / 2);
-  }
-  gst_buffer_unmap (frame, &self->map);
-  gst_buffer_set_size (frame, (gssize) self->filled);
-  self->filled = 0;
-  self->header_len = 0;
-  return frame;
-}
-
-/* An SFrame that is one packet is a part of that packet: no copy. */
-static GstBuffer *
-whole_frame (GstRTPBuffer *rtp)
-{
-  GstBuffer *frame = gst_buffer_new ();
-
-  gst_buffer_copy_into (frame, rtp->buffer, GST_BUFFER_COPY_MEMORY,
-      gst_rtp_buffer_get_header_len (rtp) + 1,
-      gst_rtp_buffer_get_payload_len (rtp) - 1);
-  describe_frame (frame, rtp->buffer);
-  return frame;
-}
-
 /* --- Caps --- */
 
 static void
@@ -357,7 +213,7 @@ break_frame (ConclaveRtpSFrameDepay *self, DropReason reason)
 {
   guint32 packets;
 
-  forget_frame (self);
+  open_frame_forget (&self->frame);
   if (!self->reassembly.open)
     return;
   packets = reassembly_break (&self->reassembly, reason);
@@ -495,19 +351,22 @@ take_fragment (ConclaveRtpSFrameDepay *self, GstRTPBuffer *rtp,
   }
   if (step->begins && step->complete
       && !(f->descriptor & DESCRIPTOR_PACKETIZED)) {
-    forget_frame (self);
-    return finish (self, whole_frame (rtp), f);
+    open_frame_forget (&self->frame);
+    return finish (self, open_frame_of_one_packet (rtp), f);
   }
-  if (step->begins && !begin_frame (self, rtp, f->len))
+  if (step->begins
+      && !open_frame_begin (&self->frame, rtp, f->len,
+          f->descriptor & DESCRIPTOR_PACKETIZED, !step->complete))
     return NULL;
-  if (!add_fragment (self, rtp, f->len)) {
+  if (!open_frame_add (&self->frame, rtp, f->len)) {
     GST_WARNING_OBJECT (
         self, "no memory for %" G_GSIZE_FORMAT " bytes more", f->len);
     return NULL;
   }
   if (!step->complete)
     return NULL;
-  return finish (self, end_frame (self, marker), f);
+  return finish (
+      self, open_frame_end (&self->frame, marker, &self->unit_seq), f);
 }
 
 static GstBuffer *
@@ -546,7 +405,7 @@ conclave_rtp_sframe_depay_process (
   skip_lost_units (self, &step, was_open, missing, lost);
 
   if (step.broken || step.dropped)
-    forget_frame (self);
+    open_frame_forget (&self->frame);
   if (step.broken || step.dropped || lost) {
     GST_DEBUG_OBJECT (self,
         "packet %u: %u missing, SFrame given up: %s, packet dropped: %s",
@@ -656,7 +515,7 @@ conclave_rtp_sframe_depay_change_state (
     self->have_seq = FALSE;
     self->have_unit_seq = FALSE;
     self->discont = FALSE;
-    self->largest = 0;
+    self->frame.largest = 0;
     self->reassembly = (Reassembly){ 0 };
   }
   result = GST_ELEMENT_CLASS (conclave_rtp_sframe_depay_parent_class)
@@ -742,7 +601,7 @@ conclave_rtp_sframe_depay_finalize (GObject *object)
 {
   ConclaveRtpSFrameDepay *self = CONCLAVE_RTP_SFRAME_DEPAY (object);
 
-  forget_frame (self);
+  open_frame_forget (&self->frame);
   g_clear_pointer (&self->rtp_fields, gst_structure_free);
   G_OBJECT_CLASS (conclave_rtp_sframe_depay_parent_class)->finalize (object);
 }

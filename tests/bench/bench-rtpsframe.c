@@ -5,87 +5,23 @@
  * The depayloaders get the packets of the payloader in front of them; the source's time is not counted.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <gst/gst.h>
 #include <stdio.h>
 
 #include "bench.h"
+#include "chain.h"
 
 #define RUNS 7
 #define MTU 1200
 
-static GPtrArray *kept; /* what arrives, when it is asked for */
-
-static GstFlowReturn
-swallow (GstPad *pad, GstObject *parent, GstBuffer *buffer)
-{
-  if (kept)
-    g_ptr_array_add (kept, gst_buffer_ref (buffer));
-  gst_buffer_unref (buffer);
-  return GST_FLOW_OK;
-}
-
-static GstFlowReturn
-swallow_list (GstPad *pad, GstObject *parent, GstBufferList *list)
-{
-  for (guint i = 0; kept && i < gst_buffer_list_length (list); i++)
-    g_ptr_array_add (kept, gst_buffer_ref (gst_buffer_list_get (list, i)));
-  gst_buffer_list_unref (list);
-  return GST_FLOW_OK;
-}
-
-typedef struct
-{
-  GstElement *element; /* or NULL: the source pad is linked to the sink pad */
-  GstPad *src, *sink;
-} Chain;
-
 static void
-chain_open (Chain *chain, const char *factory, GstCaps *caps)
+open_chain (Chain *chain, const char *factory, GstCaps *caps)
 {
-  GstSegment segment;
-
-  chain->src = gst_pad_new ("src", GST_PAD_SRC);
-  chain->sink = gst_pad_new ("sink", GST_PAD_SINK);
-  gst_pad_set_chain_function (chain->sink, swallow);
-  gst_pad_set_chain_list_function (chain->sink, swallow_list);
-  chain->element = NULL;
-  if (factory) {
-    chain->element = gst_element_factory_make (factory, NULL);
-    if (!chain->element)
-      g_error ("no element %s: run under `meson devenv`", factory);
-    if (g_object_class_find_property (
-            G_OBJECT_GET_CLASS (chain->element), "mtu"))
-      g_object_set (chain->element, "mtu", MTU, NULL);
-    g_autoptr (GstPad) in =
-        gst_element_get_static_pad (chain->element, "sink");
-    g_autoptr (GstPad) out =
-        gst_element_get_static_pad (chain->element, "src");
-    gst_pad_link (chain->src, in);
-    gst_pad_link (out, chain->sink);
-  } else {
-    gst_pad_link (chain->src, chain->sink);
-  }
-  gst_pad_set_active (chain->sink, TRUE);
-  gst_pad_set_active (chain->src, TRUE);
-  if (chain->element)
-    gst_element_set_state (chain->element, GST_STATE_PLAYING);
-  gst_segment_init (&segment, GST_FORMAT_TIME);
-  gst_pad_push_event (chain->src, gst_event_new_stream_start ("bench"));
-  gst_pad_push_event (chain->src, gst_event_new_caps (caps));
-  gst_pad_push_event (chain->src, gst_event_new_segment (&segment));
-}
-
-static void
-chain_close (Chain *chain)
-{
-  if (chain->element) {
-    gst_element_set_state (chain->element, GST_STATE_NULL);
-    gst_object_unref (chain->element);
-  }
-  gst_pad_set_active (chain->src, FALSE);
-  gst_pad_set_active (chain->sink, FALSE);
-  gst_object_unref (chain->src);
-  gst_object_unref (chain->sink);
+  *chain = (Chain){ NULL };
+  if (factory
+      && g_object_class_find_property (
+          G_OBJECT_GET_CLASS (chain_make (chain, factory)), "mtu"))
+    g_object_set (chain->element, "mtu", MTU, NULL);
+  chain_open (chain, caps);
 }
 
 static GPtrArray *
@@ -95,8 +31,7 @@ make_frames (gsize size, guint n)
       g_ptr_array_new_with_free_func ((GDestroyNotify) gst_buffer_unref);
 
   for (guint i = 0; i < n; i++) {
-    GstBuffer *frame = gst_buffer_new_allocate (NULL, size, NULL);
-    gst_buffer_memset (frame, 0, 0x5a, size);
+    GstBuffer *frame = chain_frame (size);
     GST_BUFFER_PTS (frame) = i * GST_MSECOND;
     g_ptr_array_add (frames, frame);
   }
@@ -113,11 +48,11 @@ convert (const char *factory, GPtrArray *in, const char *in_caps,
       g_ptr_array_new_with_free_func ((GDestroyNotify) gst_buffer_unref);
   Chain chain;
 
-  chain_open (&chain, factory, caps);
-  kept = out;
+  open_chain (&chain, factory, caps);
+  chain_kept = out;
   for (guint i = 0; i < in->len; i++)
     gst_pad_push (chain.src, gst_buffer_ref (g_ptr_array_index (in, i)));
-  kept = NULL;
+  chain_kept = NULL;
   *out_caps = gst_pad_get_current_caps (chain.sink);
   chain_close (&chain);
   return out;
@@ -130,7 +65,7 @@ run (const char *factory, GPtrArray *in, GstCaps *caps, guint frames)
   double start, end;
   Chain chain;
 
-  chain_open (&chain, factory, caps);
+  open_chain (&chain, factory, caps);
   for (guint i = 0; i < in->len; i++)
     gst_buffer_ref (g_ptr_array_index (in, i));
   start = bench_cpu_ns ();

@@ -4,11 +4,11 @@
  * Also counts heap allocations per frame in steady state.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <gst/gst.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "bench.h"
+#include "chain.h"
 #include "ext/sodium/aead.h"
 #include "ext/sodium/sframe.h"
 
@@ -46,82 +46,17 @@ realloc (void *p, size_t size)
   return __libc_realloc (p, size);
 }
 
-/* --- A sink pad that gives buffers back at once --- */
-
-static GstBuffer *kept; /* the last one, when it is asked for */
-static gboolean keep;
-
-static GstFlowReturn
-swallow (GstPad *pad, GstObject *parent, GstBuffer *buffer)
-{
-  if (keep)
-    gst_buffer_replace (&kept, buffer);
-  gst_buffer_unref (buffer);
-  return GST_FLOW_OK;
-}
-
-typedef struct
-{
-  GstElement *element; /* or NULL: the source pad is linked to the sink pad */
-  GstPad *src, *sink;
-} Chain;
-
 static void
-chain_open (Chain *chain, const char *factory, const char *caps_text)
+open_chain (Chain *chain, const char *factory, const char *caps_text)
 {
   g_autoptr (GstCaps) caps = gst_caps_from_string (caps_text);
-  GstSegment segment;
 
-  chain->src = gst_pad_new ("src", GST_PAD_SRC);
-  chain->sink = gst_pad_new ("sink", GST_PAD_SINK);
-  gst_pad_set_chain_function (chain->sink, swallow);
-  chain->element = NULL;
-  if (factory) {
-    chain->element = gst_element_factory_make (factory, NULL);
-    if (!chain->element)
-      g_error ("no element %s: run under `meson devenv`", factory);
-    g_object_set (chain->element, "key",
+  *chain = (Chain){ NULL };
+  if (factory)
+    g_object_set (chain_make (chain, factory), "key",
         "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
         NULL);
-    g_autoptr (GstPad) in =
-        gst_element_get_static_pad (chain->element, "sink");
-    g_autoptr (GstPad) out =
-        gst_element_get_static_pad (chain->element, "src");
-    gst_pad_link (chain->src, in);
-    gst_pad_link (out, chain->sink);
-  } else {
-    gst_pad_link (chain->src, chain->sink);
-  }
-  gst_pad_set_active (chain->sink, TRUE);
-  gst_pad_set_active (chain->src, TRUE);
-  if (chain->element)
-    gst_element_set_state (chain->element, GST_STATE_PLAYING);
-  gst_segment_init (&segment, GST_FORMAT_TIME);
-  gst_pad_push_event (chain->src, gst_event_new_stream_start ("bench"));
-  gst_pad_push_event (chain->src, gst_event_new_caps (caps));
-  gst_pad_push_event (chain->src, gst_event_new_segment (&segment));
-}
-
-static void
-chain_close (Chain *chain)
-{
-  if (chain->element) {
-    gst_element_set_state (chain->element, GST_STATE_NULL);
-    gst_object_unref (chain->element);
-  }
-  gst_pad_set_active (chain->src, FALSE);
-  gst_pad_set_active (chain->sink, FALSE);
-  gst_object_unref (chain->src);
-  gst_object_unref (chain->sink);
-}
-
-static GstBuffer *
-make_frame (gsize size)
-{
-  GstBuffer *frame = gst_buffer_new_allocate (NULL, size, NULL);
-  gst_buffer_memset (frame, 0, 0x5a, size);
-  GST_BUFFER_PTS (frame) = 0;
-  return frame;
+  chain_open (chain, caps);
 }
 
 /* --- What is measured --- */
@@ -159,9 +94,9 @@ bench_floor (gboolean seal, gsize size, guint n)
   gst_buffer_pool_config_set_params (config, NULL, (guint) size + 64, 0, 0);
   gst_buffer_pool_set_config (pool, config);
   gst_buffer_pool_set_active (pool, TRUE);
-  chain_open (&chain, NULL, "application/x-sframe");
+  open_chain (&chain, NULL, "application/x-sframe");
 
-  GstBuffer *frame = make_frame (seal ? size : size + 16);
+  GstBuffer *frame = chain_frame (seal ? size : size + 16);
   if (!seal) {
     GstMapInfo map;
     gst_buffer_map (frame, &map, GST_MAP_READWRITE);
@@ -200,8 +135,8 @@ static double
 bench_enc (gsize size, guint n, double *allocations)
 {
   Chain chain;
-  chain_open (&chain, "sframeenc", "video/x-vp8");
-  GstBuffer *frame = make_frame (size);
+  open_chain (&chain, "sframeenc", "video/x-vp8");
+  GstBuffer *frame = chain_frame (size);
 
   for (guint i = 0; i < 100; i++)
     gst_pad_push (chain.src, gst_buffer_ref (frame));
@@ -225,33 +160,31 @@ static double
 bench_dec (gsize size, guint n, double *allocations)
 {
   Chain enc, dec;
-  GstBuffer *frames[MAX_BATCH];
-  GstBuffer *frame = make_frame (size);
+  g_autoptr (GPtrArray) frames =
+      g_ptr_array_new_with_free_func ((GDestroyNotify) gst_buffer_unref);
+  GstBuffer *frame = chain_frame (size);
   double ns = 0;
   size_t counted = 0;
 
-  chain_open (&enc, "sframeenc", "audio/x-opus");
-  chain_open (&dec, "sframedec",
+  open_chain (&enc, "sframeenc", "audio/x-opus");
+  open_chain (&dec, "sframedec",
       "application/x-sframe,original-media-type=(string)audio/x-opus");
   guint n_batch = (guint) CLAMP (400000 / size, 4, MAX_BATCH),
         batches = n / n_batch + 2;
   for (guint batch = 0; batch < batches; batch++) {
-    keep = TRUE;
-    for (guint i = 0; i < n_batch; i++) {
+    chain_kept = frames;
+    for (guint i = 0; i < n_batch; i++)
       gst_pad_push (enc.src, gst_buffer_ref (frame));
-      frames[i] = g_steal_pointer (&kept);
-    }
-    keep = FALSE;
+    chain_kept = NULL;
     size_t before = n_allocations;
     double start = bench_cpu_ns ();
     for (guint i = 0; i < n_batch; i++)
-      gst_pad_push (dec.src, gst_buffer_ref (frames[i]));
+      gst_pad_push (dec.src, gst_buffer_ref (g_ptr_array_index (frames, i)));
     if (batch >= 2) { /* pools are full */
       ns += bench_cpu_ns () - start;
       counted += n_allocations - before;
     }
-    for (guint i = 0; i < n_batch; i++)
-      gst_buffer_unref (frames[i]);
+    g_ptr_array_set_size (frames, 0);
   }
   *allocations = (double) counted / ((batches - 2) * n_batch);
 

@@ -265,6 +265,8 @@ GST_END_TEST;
 GST_START_TEST (
     audio_level_travels_in_a_header_extension_within_the_mtu) /* RFC 6464 */
 {
+  const guint8 id = __i__ & 1 ? 20 : 3; /* above 14: a two-byte header */
+  const gboolean late = __i__ & 2;      /* added when the caps are there */
   GstRTPHeaderExtension *extension =
       gst_rtp_header_extension_create_from_uri (LEVEL_URI);
   GstHarness *pay = gst_harness_new ("rtpsframepay"),
@@ -279,11 +281,17 @@ GST_START_TEST (
     gst_harness_teardown (depay);
     return;
   }
-  gst_rtp_header_extension_set_id (extension, 3);
+  gst_rtp_header_extension_set_id (extension, id);
   g_object_set (pay->element, "mtu", 200, NULL);
+  if (late) {
+    gst_harness_set_src_caps_str (pay, OPUS_SFRAME);
+    gst_harness_push (pay, random_buffer (rand, 10));
+    gst_buffer_unref (gst_harness_pull (pay));
+  }
   g_signal_emit_by_name (pay->element, "add-extension", extension);
   gst_object_unref (extension);
-  gst_harness_set_src_caps_str (pay, OPUS_SFRAME);
+  if (!late)
+    gst_harness_set_src_caps_str (pay, OPUS_SFRAME);
   gst_buffer_add_audio_level_meta (frame, 23, TRUE);
   fail_unless_equals_int (
       gst_harness_push (pay, gst_buffer_ref (frame)), GST_FLOW_OK);
@@ -296,8 +304,11 @@ GST_START_TEST (
     guint size;
     fail_unless (gst_buffer_get_size (packet) <= 200);
     fail_unless (gst_rtp_buffer_map (packet, GST_MAP_READ, &rtp));
-    fail_unless (gst_rtp_buffer_get_extension_onebyte_header (
-        &rtp, 3, 0, &data, &size));
+    fail_unless (
+        id > 14 ? gst_rtp_buffer_get_extension_twobytes_header (
+            &rtp, NULL, id, 0, &data, &size)
+                : gst_rtp_buffer_get_extension_onebyte_header (
+                    &rtp, id, 0, &data, &size));
     fail_unless_equals_int (*(guint8 *) data, 0x80 | 23);
     gst_rtp_buffer_unmap (&rtp);
     gst_harness_push (depay, packet);
@@ -424,8 +435,8 @@ rtpsframepay_suite (void)
   tcase_add_test (pay, loss_in_front_of_the_payloader_stays_a_loss);
 
   suite_add_tcase (suite, both);
-  tcase_add_test (
-      both, audio_level_travels_in_a_header_extension_within_the_mtu);
+  tcase_add_loop_test (
+      both, audio_level_travels_in_a_header_extension_within_the_mtu, 0, 4);
   return suite;
 }
 

@@ -3,8 +3,6 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "session-hub.h"
 
-static Secret *pw;
-
 static SessionConfig
 owner_config (Admission admission)
 {
@@ -41,19 +39,6 @@ static WireCode
 last_code (World *w, int i)
 {
   return last_event (w, i, SESSION_EVENT_STATE)->code;
-}
-
-static void
-set_up (void)
-{
-  pw = world_password ("correct horse");
-}
-
-static void
-tear_down (void)
-{
-  secret_unref (pw);
-  pw = NULL;
 }
 
 GST_START_TEST (the_password_lets_in)
@@ -456,7 +441,7 @@ session_door_suite (void)
   TCase *tc = tcase_create ("door");
 
   tcase_set_timeout (tc, 60);
-  tcase_add_checked_fixture (tc, set_up, tear_down);
+  tcase_add_checked_fixture (tc, world_set_up, world_tear_down);
   suite_add_tcase (s, tc);
   tcase_add_test (tc, the_password_lets_in);
   tcase_add_test (tc, a_wrong_password_is_refused_and_costs_a_token);

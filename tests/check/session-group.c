@@ -3,8 +3,6 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "session-hub.h"
 
-static Secret *pw;
-
 static SessionConfig
 owner_config (void)
 {
@@ -34,19 +32,6 @@ static Session *
 of (World *w, int i)
 {
   return w->clients[i].session;
-}
-
-static void
-set_up (void)
-{
-  pw = world_password ("pw");
-}
-
-static void
-tear_down (void)
-{
-  secret_unref (pw);
-  pw = NULL;
 }
 
 /* A host, who is client 0, and `n` participants. */
@@ -791,7 +776,7 @@ session_group_suite (void)
   TCase *tc = tcase_create ("group");
 
   tcase_set_timeout (tc, 60);
-  tcase_add_checked_fixture (tc, set_up, tear_down);
+  tcase_add_checked_fixture (tc, world_set_up, world_tear_down);
   suite_add_tcase (s, tc);
   tcase_add_test (tc, who_says_bye_is_removed_and_who_vanishes_too);
   tcase_add_test (tc, a_lost_connection_resumes_without_a_commit);

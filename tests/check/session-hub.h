@@ -711,6 +711,22 @@ world_password (const char *text)
   return text ? secret_copy (text, strlen (text)) : NULL;
 }
 
+/* A fixture: the password that those know who may come in. */
+static Secret *pw;
+
+static inline void
+world_set_up (void)
+{
+  pw = world_password ("correct horse");
+}
+
+static inline void
+world_tear_down (void)
+{
+  secret_unref (pw);
+  pw = NULL;
+}
+
 /* A session with `config`, whose identity is fresh unless it has one; the number of its client. */
 static inline int
 world_add (World *w, SessionConfig config)

@@ -4,8 +4,6 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "session-hub.h"
 
-static Secret *pw;
-
 static int
 add (World *w, bool owner, const char *uri)
 {
@@ -15,19 +13,6 @@ add (World *w, bool owner, const char *uri)
     .password = pw,
     .policy = { .admission = ADMISSION_PASSWORD } };
   return world_add (w, config);
-}
-
-static void
-set_up (void)
-{
-  pw = world_password ("pw");
-}
-
-static void
-tear_down (void)
-{
-  secret_unref (pw);
-  pw = NULL;
 }
 
 /* A byte of one field of a message on its way, or of a frame. */
@@ -298,7 +283,7 @@ session_lies_suite (void)
   TCase *tc = tcase_create ("lies");
 
   tcase_set_timeout (tc, 60);
-  tcase_add_checked_fixture (tc, set_up, tear_down);
+  tcase_add_checked_fixture (tc, world_set_up, world_tear_down);
   suite_add_tcase (s, tc);
   tcase_add_loop_test (tc, no_changed_byte_lets_in_or_keeps_out_for_good, 0,
       G_N_ELEMENTS (places));

@@ -5,48 +5,14 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "session-hub.h"
 
+#include "tests/seeded.h"
+
 #define PEOPLE 7
-
-static guint64 draws;
-static guint8 seed_bytes[randombytes_SEEDBYTES];
-
-static const char *
-draw_name (void)
-{
-  return "schedule";
-}
-
-static void
-draw (void *const out, const size_t len)
-{
-  memcpy (seed_bytes + 8, &draws, sizeof draws);
-  draws++;
-  randombytes_buf_deterministic (out, len, seed_bytes);
-}
-
-static uint32_t
-draw_32 (void)
-{
-  uint32_t value;
-  draw (&value, sizeof value);
-  return value;
-}
-
-static struct randombytes_implementation seeded = { draw_name, draw_32, NULL,
-  NULL, draw, NULL };
-
-static void
-start_from (guint64 seed)
-{
-  memset (seed_bytes, 0, sizeof seed_bytes);
-  memcpy (seed_bytes, &seed, sizeof seed);
-  draws = 0;
-}
 
 static guint
 below (guint n)
 {
-  return n > 0 ? draw_32 () % n : 0;
+  return n > 0 ? seeded_draw_32 () % n : 0;
 }
 
 /* ---- A schedule ---- */
@@ -60,7 +26,6 @@ typedef struct
   guint loss; /* of 1,000 frames to be ordered */
 } Storm;
 
-static Secret *pw;
 static guint loss;
 
 static gboolean
@@ -243,7 +208,7 @@ run_schedule (guint64 seed)
   Storm s = { .w = world_new () };
   GString *why = g_string_new (NULL);
 
-  start_from (seed);
+  seeded_start (seed);
   loss = 0;
   for (int i = 0; i < PEOPLE; i++) {
     s.identity[i] = identity_new ();
@@ -281,13 +246,13 @@ GST_START_TEST (when_faults_stop_all_agree)
              *many = g_getenv ("CONCLAVE_SESSION_SCHEDULES");
   guint64 n = many ? g_ascii_strtoull (many, NULL, 10) : 25;
 
-  pw = world_password ("pw");
+  world_set_up ();
   if (one)
     run_schedule (g_ascii_strtoull (one, NULL, 10));
   else
     for (guint64 seed = 1; seed <= n; seed++)
       run_schedule (seed);
-  secret_unref (pw);
+  world_tear_down ();
 }
 GST_END_TEST;
 
@@ -306,7 +271,7 @@ session_storm_suite (void)
 int
 main (void)
 {
-  randombytes_set_implementation (&seeded);
+  seeded_install ();
   if (!core_init ())
     return 1;
   SRunner *runner = srunner_create (session_storm_suite ());

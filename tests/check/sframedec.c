@@ -237,6 +237,52 @@ GST_START_TEST (a_key_that_comes_back_accepts_nothing_twice)
 }
 GST_END_TEST;
 
+/* Nothing is missing where a frame came twice, or was another sender's. */
+GST_START_TEST (a_replay_is_no_discontinuity)
+{
+  GstHarness *sender = open_sender ("kid=1 key=" KEY_A);
+  GstHarness *h = open_harness (
+      "sframedec kid-mask=0xff kid-value=1 kid=1 key=" KEY_A, SFRAME_OF_OPUS);
+  g_autoptr (GstBuffer) sframe = next_sframe (sender);
+
+  delivers (h, gst_buffer_ref (sframe));
+  drops (h, gst_buffer_ref (sframe), "replayed");
+  drops (h, flipped (sframe, 0, 0x30), "wrong-sender");
+  g_autoptr (GstBuffer) after = through (h, next_sframe (sender));
+  fail_if (!after || GST_BUFFER_IS_DISCONT (after));
+  drops (h, flipped (sframe, 20, 1), "unauthenticated");
+  g_autoptr (GstBuffer) gap = through (h, next_sframe (sender));
+  fail_unless (gap && GST_BUFFER_IS_DISCONT (gap));
+  g_autoptr (GstBuffer) steady = through (h, next_sframe (sender));
+  fail_if (!steady || GST_BUFFER_IS_DISCONT (steady));
+  close_harness (sender);
+  close_harness (h);
+}
+GST_END_TEST;
+
+/* The highest counter there is was accepted: nothing else can be new under this key, now or when it comes back. */
+GST_START_TEST (a_key_whose_last_counter_came_accepts_nothing_more)
+{
+  GstHarness *sender = open_harness ("sframeenc kid=1 key=" KEY_A
+                                     " initial-counter=18446744073709551613",
+      OPUS);
+  GstHarness *h = open_harness ("sframedec kid=1 key=" KEY_A, SFRAME_OF_OPUS);
+  g_autoptr (GstBuffer) first = next_sframe (sender),
+                        unseen = next_sframe (sender),
+                        last = next_sframe (sender);
+
+  delivers (h, gst_buffer_ref (first));
+  delivers (h, gst_buffer_ref (last));
+  g_signal_emit_by_name (ours (h), "remove-key", (guint64) 1);
+  set_key (h, 1, KEY_A);
+  drops (h, gst_buffer_ref (first), "replayed");
+  drops (h, gst_buffer_ref (unseen), "replayed");
+  drops (h, gst_buffer_ref (last), "replayed");
+  close_harness (sender);
+  close_harness (h);
+}
+GST_END_TEST;
+
 /* --- Keyframes --- */
 
 GST_START_TEST (after_a_loss_a_keyframe_is_asked_for_but_not_each_time)
@@ -370,6 +416,8 @@ sframedec_suite (void)
       replay, an_authentic_jump_of_the_counter_is_followed_and_counted);
   tcase_add_test (replay, a_stream_of_nothing_but_replays_is_told);
   tcase_add_test (replay, a_key_that_comes_back_accepts_nothing_twice);
+  tcase_add_test (replay, a_replay_is_no_discontinuity);
+  tcase_add_test (replay, a_key_whose_last_counter_came_accepts_nothing_more);
 
   suite_add_tcase (suite, keyframes);
   tcase_add_test (

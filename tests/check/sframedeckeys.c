@@ -187,6 +187,7 @@ GST_START_TEST (a_key_that_comes_with_a_frame_lets_those_before_it_out_first)
       open_harness ("sframedec pending-time=3600000000000", SFRAME_OF_OPUS);
   Keeper keeper = { 0, KEY_A };
 
+  drops (h, gst_buffer_new (), "truncated");
   for (guint i = 0; i < 3; i++)
     fail_unless (through (h, through (sender, frame_of (10 + i, 0))) == NULL);
   g_signal_connect (ours (h), "key-needed", G_CALLBACK (answer_key), &keeper);
@@ -196,6 +197,10 @@ GST_START_TEST (a_key_that_comes_with_a_frame_lets_those_before_it_out_first)
     g_autoptr (GstBuffer) out = gst_harness_try_pull (h);
     fail_unless (out != NULL);
     fail_unless_equals_uint64 (gst_buffer_get_size (out), 10 + i);
+    /* A frame was lost before them all. */
+    fail_unless (
+        GST_BUFFER_FLAG_IS_SET (out, GST_BUFFER_FLAG_DISCONT) == (i == 0),
+        "frame %u", i);
   }
   close_harness (sender);
   close_harness (h);
@@ -216,6 +221,33 @@ GST_START_TEST (frames_that_wait_outlive_a_change_of_ssrc)
   fail_unless_equals_uint64 (stat_of (h, "pending"), 1);
   set_key (h, 77, KEY_A);
   gst_buffer_unref (gst_harness_pull (h));
+  close_harness (sender);
+  close_harness (h);
+}
+GST_END_TEST;
+
+/* What waits is of the caps before: it is dropped, and that is a loss like any other. */
+GST_START_TEST (frames_that_wait_are_lost_with_their_caps)
+{
+  GstHarness *sender = open_sender ("kid=77 key=" KEY_A);
+  GstHarness *h =
+      open_harness ("sframedec pending-time=3600000000000 keyframe-interval=0",
+          SFRAME_OF_VP8);
+  g_autoptr (GstCaps) caps =
+      gst_caps_from_string (SFRAME_OF_VP8 ",framerate=30/1");
+
+  set_key (h, 77, KEY_A);
+  delivers (h, next_sframe (sender));
+  g_signal_emit_by_name (ours (h), "remove-key", (guint64) 77);
+  fail_unless (through (h, next_sframe (sender)) == NULL);
+  fail_unless_equals_int (count_keyframe_requests (h), 0);
+  gst_harness_push_event (h, gst_event_new_caps (caps));
+  fail_unless_equals_uint64 (stat_of (h, "flushed"), 1);
+  fail_unless_equals_int (count_keyframe_requests (h), 1);
+  set_key (h, 77, KEY_A);
+  g_autoptr (GstBuffer) out = through (h, next_sframe (sender));
+  fail_unless (out && GST_BUFFER_FLAG_IS_SET (out, GST_BUFFER_FLAG_DISCONT));
+  check_stats_add_up (h);
   close_harness (sender);
   close_harness (h);
 }
@@ -375,7 +407,21 @@ GST_START_TEST (
 }
 GST_END_TEST;
 
-/* The sender was not heard for so long that its KIDs came round: the step is new, though its KID is one whose key is kept. */
+/* The same bytes in two memories, as a depayloader makes them that does not copy. */
+static GstBuffer *
+in_two_memories (GstBuffer *sframe)
+{
+  gsize size = gst_buffer_get_size (sframe);
+  GstBuffer *a = gst_buffer_copy_region (
+                sframe, GST_BUFFER_COPY_ALL | GST_BUFFER_COPY_DEEP, 0, 20),
+            *b = gst_buffer_copy_region (sframe,
+                GST_BUFFER_COPY_MEMORY | GST_BUFFER_COPY_DEEP, 20, size - 20);
+  gst_buffer_unref (sframe);
+  return gst_buffer_append (a, b);
+}
+
+/* The sender was not heard for so long that its KIDs came round: the step is new, though its KID is one whose key is kept.
+ * The frame is tried with that one first. */
 GST_START_TEST (a_ratchet_that_came_round_unheard_is_followed)
 {
   GstHarness *sender = open_sender ("kid=0x50 ratchet-bits=4 key=" KEY_A);
@@ -388,7 +434,8 @@ GST_START_TEST (a_ratchet_that_came_round_unheard_is_followed)
   }
   for (guint i = 0; i < 8; i++)
     g_signal_emit_by_name (ours (sender), "ratchet"); /* 16: KID 0x50 again */
-  delivers (h, next_sframe (sender));
+  delivers (h,
+      __i__ ? in_two_memories (next_sframe (sender)) : next_sframe (sender));
   delivers (h, next_sframe (sender));
   close_harness (sender);
   close_harness (h);
@@ -457,6 +504,7 @@ sframedeckeys_suite (void)
   tcase_add_test (
       keys, a_key_that_comes_with_a_frame_lets_those_before_it_out_first);
   tcase_add_test (keys, frames_that_wait_outlive_a_change_of_ssrc);
+  tcase_add_test (keys, frames_that_wait_are_lost_with_their_caps);
   tcase_add_test (keys, a_segment_is_not_overtaken_by_frames_that_wait);
   tcase_add_test (keys, frames_wait_for_their_key_and_come_out_in_order);
   tcase_add_test (keys, a_frame_that_waited_too_long_is_dropped);
@@ -471,7 +519,8 @@ sframedeckeys_suite (void)
       ratchet, the_ratchet_is_followed_and_late_frames_still_come, 1, 9);
   tcase_add_test (ratchet,
       a_ratchet_that_skipped_steps_is_followed_and_forged_steps_are_not);
-  tcase_add_test (ratchet, a_ratchet_that_came_round_unheard_is_followed);
+  tcase_add_loop_test (
+      ratchet, a_ratchet_that_came_round_unheard_is_followed, 0, 2);
   tcase_add_test (ratchet, the_key_set_again_does_not_turn_the_ratchet_back);
   tcase_add_test (ratchet, a_ratchet_before_the_start_is_of_the_right_suite);
   return suite;

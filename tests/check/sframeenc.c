@@ -473,6 +473,24 @@ GST_START_TEST (a_removed_key_drops_frames_and_a_new_one_goes_on)
 }
 GST_END_TEST;
 
+/* A ratcheted key goes by the KID it was set with as well as by the one it has now. */
+GST_START_TEST (a_removed_key_is_gone_wherever_its_ratchet_is)
+{
+  GstHarness *h =
+      open_harness ("sframeenc kid=0x50 ratchet-bits=4 key=" KEY_A, OPUS);
+
+  g_signal_emit_by_name (ours (h), "ratchet");
+  g_autoptr (GstBuffer) sframe = through (h, frame_of (20, 0));
+  fail_unless_equals_uint64 (header_of (sframe).kid, 0x51);
+  g_signal_emit_by_name (ours (h), "remove-key", (guint64) 0x60);
+  gst_buffer_unref (through (h, frame_of (20, 0)));
+  g_signal_emit_by_name (
+      ours (h), "remove-key", (guint64) (__i__ ? 0x50 : 0x51));
+  fail_unless (through (h, frame_of (20, 0)) == NULL);
+  close_harness (h);
+}
+GST_END_TEST;
+
 /* Frames without a key leave no gap in the counter, so nobody else would ask for one to start from. */
 GST_START_TEST (after_a_gap_between_keys_a_keyframe_is_asked_for)
 {
@@ -776,6 +794,8 @@ sframeenc_suite (void)
   tcase_add_test (
       keys, without_a_key_nothing_is_sent_and_the_error_says_what_to_do);
   tcase_add_test (keys, a_removed_key_drops_frames_and_a_new_one_goes_on);
+  tcase_add_loop_test (
+      keys, a_removed_key_is_gone_wherever_its_ratchet_is, 0, 2);
   tcase_add_loop_test (keys, a_bad_key_fails_at_once_and_is_not_told, 0, 8);
   tcase_add_test (keys, a_short_set_key_is_an_error);
   tcase_add_loop_test (keys, a_key_file_may_hold_hex_or_base64, 0, 4);

@@ -13,6 +13,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ext/hub/room.h"
+#include "tests/seeded.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -56,44 +57,13 @@ static const char *const sources[SOURCES] = { "1", "2", "3", "4", "5", "6" };
 static Identity *identities[IDENTITIES];
 static const uint8_t filler[WIRE_MAX_MESSAGE];
 
-/* ---- Random bytes that repeat themselves ---- */
-
-static uint64_t drawn;
-
-static void
-draw (void *const out, const size_t len)
-{
-  uint8_t seed[randombytes_SEEDBYTES] = { 0 };
-  drawn++;
-  memcpy (seed, &drawn, sizeof drawn);
-  randombytes_buf_deterministic (out, len, seed);
-}
-
-static uint32_t
-draw_32 (void)
-{
-  uint32_t value;
-  draw (&value, sizeof value);
-  return value;
-}
-
-static const char *
-draw_name (void)
-{
-  return "fuzz";
-}
-
-static randombytes_implementation implementation = {
-  .implementation_name = draw_name, .random = draw_32, .buf = draw
-};
-
 static void
 begin (void)
 {
   static bool begun;
   if (!begun) {
     uint8_t seed[IDENTITY_KEY_LEN] = { 0 };
-    randombytes_set_implementation (&implementation);
+    seeded_install ();
     CHECK (core_init ());
     for (int i = 0; i < IDENTITIES; i++) {
       seed[0] = (uint8_t) i;
@@ -101,7 +71,7 @@ begin (void)
     }
     begun = true;
   }
-  drawn = 0;
+  seeded_start (0);
 }
 
 /* ---- What clients are told ---- */

@@ -7,38 +7,11 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ext/session/session_private.h"
+#include "tests/seeded.h"
 
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
-
-static uint64_t drawn;
-
-static const char *
-draw_name (void)
-{
-  return "fuzz";
-}
-
-static void
-draw (void *const out, const size_t len)
-{
-  uint8_t seed[randombytes_SEEDBYTES] = { 0 };
-  memcpy (seed, &drawn, sizeof drawn);
-  drawn++;
-  randombytes_buf_deterministic (out, len, seed);
-}
-
-static uint32_t
-draw_32 (void)
-{
-  uint32_t value;
-  draw (&value, sizeof value);
-  return value;
-}
-
-static struct randombytes_implementation seeded = { draw_name, draw_32, NULL,
-  NULL, draw, NULL };
 
 static uint64_t now;
 
@@ -86,7 +59,7 @@ start (bool owner)
   Session *session;
 
   now = 1000000;
-  drawn = 0;
+  seeded_start (0);
   if (session_new (&config, now, now, &session) != SESSION_OK)
     abort ();
   identity_free (identity);
@@ -209,7 +182,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   static bool ready;
 
   if (!ready) {
-    randombytes_set_implementation (&seeded);
+    seeded_install ();
     ready = core_init ();
   }
   if (size == 0)
