@@ -285,3 +285,33 @@ __wrap_crypto_sign_verify_detached (const unsigned char *signature,
   remember (&in, &result, sizeof result);
   return result;
 }
+
+/* What libsodium signs here verifies with the key that stands in the secret key's second half: for seven signatures in
+ * eight that is taken as computed, the others are verified all the same. */
+#define VERIFIED_ANYWAY 8
+
+int __real_crypto_sign_detached (unsigned char *signature,
+    unsigned long long *signature_len, const unsigned char *message,
+    unsigned long long len, const unsigned char *secret);
+int __wrap_crypto_sign_detached (unsigned char *signature,
+    unsigned long long *signature_len, const unsigned char *message,
+    unsigned long long len, const unsigned char *secret);
+
+int
+__wrap_crypto_sign_detached (unsigned char *signature,
+    unsigned long long *signature_len, const unsigned char *message,
+    unsigned long long len, const unsigned char *secret)
+{
+  int result = __real_crypto_sign_detached (
+      signature, signature_len, message, len, secret);
+  int verified = 0;
+
+  if (result == 0 && signature[0] % VERIFIED_ANYWAY != 0) {
+    Input in = input_of_signature (
+        signature, message, len, secret + crypto_sign_SEEDBYTES);
+    int known;
+    if (!recall (&in, &known, sizeof known))
+      remember (&in, &verified, sizeof verified);
+  }
+  return result;
+}
