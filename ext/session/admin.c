@@ -24,8 +24,7 @@ admin_count (const Session *session)
 {
   size_t n = 0;
   for (guint i = 0; i < session->members->len; i++)
-    n += policy_is_admin (&session->policy,
-        ((Member *) g_ptr_array_index (session->members, i))->key);
+    n += member_is_admin (g_ptr_array_index (session->members, i));
   return MAX (n, 1);
 }
 
@@ -36,7 +35,7 @@ admin_rank (const Session *session)
   size_t n = 0;
   for (guint i = 0; i < session->members->len; i++) {
     const Member *member = g_ptr_array_index (session->members, i);
-    n += member->leaf < own && policy_is_admin (&session->policy, member->key);
+    n += member->leaf < own && member_is_admin (member);
   }
   return n;
 }

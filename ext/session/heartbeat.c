@@ -7,7 +7,7 @@
 static bool
 is_other_admin (const Session *session, const Member *member)
 {
-  return policy_is_admin (&session->policy, member->key)
+  return member_is_admin (member)
          && !key_equal (member->key, self_key (session));
 }
 

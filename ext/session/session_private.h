@@ -126,6 +126,13 @@ typedef struct
   uint64_t bad_paths[LIMIT_BAD_PATHS];
 } Member;
 
+/* Whether it is owner or admin of the current policy: roster_policy() keeps this, for who looks at all members in each turn. */
+static inline bool
+member_is_admin (const Member *member)
+{
+  return member->admin_since != 0;
+}
+
 /* A track somebody announced, ours too. */
 typedef struct
 {

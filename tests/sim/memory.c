@@ -160,8 +160,8 @@ remember (const Input *in, const void *out, size_t out_len)
     room = 2 * room + out_len;
     bytes = g_realloc (bytes, room);
   }
-  *find_slot (in)
-      = (Computed){ in->hash, (uint32_t) n_bytes, (uint32_t) in->len };
+  *find_slot (in) =
+      (Computed){ in->hash, (uint32_t) n_bytes, (uint32_t) in->len };
   memcpy (bytes + n_bytes + in->len, out, out_len);
   n_bytes += in->len + out_len;
   n_computed++;
