@@ -22,10 +22,7 @@ is_owner (const Session *session)
 size_t
 admin_count (const Session *session)
 {
-  size_t n = 0;
-  for (guint i = 0; i < session->members->len; i++)
-    n += member_is_admin (g_ptr_array_index (session->members, i));
-  return MAX (n, 1);
+  return MAX (session->admins->len, 1);
 }
 
 size_t
@@ -33,10 +30,8 @@ admin_rank (const Session *session)
 {
   uint32_t own = mls_epoch_own_leaf (mls_group_epoch (session->group));
   size_t n = 0;
-  for (guint i = 0; i < session->members->len; i++) {
-    const Member *member = g_ptr_array_index (session->members, i);
-    n += member->leaf < own && member_is_admin (member);
-  }
+  for (guint i = 0; i < session->admins->len; i++)
+    n += ((Member *) g_ptr_array_index (session->admins, i))->leaf < own;
   return n;
 }
 

@@ -5,10 +5,9 @@
 #include "session_private.h"
 
 static bool
-is_other_admin (const Session *session, const Member *member)
+is_other (const Session *session, const Member *admin)
 {
-  return member_is_admin (member)
-         && !key_equal (member->key, self_key (session));
+  return !key_equal (admin->key, self_key (session));
 }
 
 void
@@ -46,7 +45,7 @@ beat_take (Session *session, Member *member, uint64_t t)
 {
   int64_t difference = (int64_t) session->mono - (int64_t) t;
 
-  if (!is_other_admin (session, member))
+  if (member->admin_since == 0 || !is_other (session, member))
     return;
   if (!member->heard || difference < member->least_difference) {
     member->heard = true;
@@ -77,9 +76,9 @@ last_good (const Session *session)
 {
   uint64_t last = UINT64_MAX;
 
-  for (guint i = 0; i < session->members->len; i++) {
-    const Member *member = g_ptr_array_index (session->members, i);
-    if (!is_other_admin (session, member))
+  for (guint i = 0; i < session->admins->len; i++) {
+    const Member *member = g_ptr_array_index (session->admins, i);
+    if (!is_other (session, member))
       continue;
     uint64_t at =
         MAX (MAX (member->good, member->admin_since), session->stale_base);
@@ -93,13 +92,13 @@ look_for_splits (Session *session)
 {
   bool heard = false;
 
-  for (guint i = 0; i < session->members->len && !heard; i++) {
-    const Member *member = g_ptr_array_index (session->members, i);
-    heard = is_other_admin (session, member) && is_heard (session, member);
+  for (guint i = 0; i < session->admins->len && !heard; i++) {
+    const Member *member = g_ptr_array_index (session->admins, i);
+    heard = is_other (session, member) && is_heard (session, member);
   }
-  for (guint i = 0; i < session->members->len && heard; i++) {
-    Member *member = g_ptr_array_index (session->members, i);
-    if (!is_other_admin (session, member) || member->split)
+  for (guint i = 0; i < session->admins->len && heard; i++) {
+    Member *member = g_ptr_array_index (session->admins, i);
+    if (!is_other (session, member) || member->split)
       continue;
     uint64_t since =
         MAX (MAX (member->good, member->admin_since), session->stale_base);
@@ -217,9 +216,9 @@ beat_deadline (const Session *session)
   if (last != UINT64_MAX && !session->silenced)
     deadline = MIN (
         deadline, last + (session->stale ? LIMIT_SILENT_MS : LIMIT_STALE_MS));
-  for (guint i = 0; i < session->members->len; i++) {
-    const Member *member = g_ptr_array_index (session->members, i);
-    if (is_other_admin (session, member) && !member->split) {
+  for (guint i = 0; i < session->admins->len; i++) {
+    const Member *member = g_ptr_array_index (session->admins, i);
+    if (is_other (session, member) && !member->split) {
       uint64_t at =
           MAX (MAX (member->good, member->admin_since), session->stale_base)
           + LIMIT_SPLIT_MS;

@@ -142,6 +142,7 @@ make (const SessionConfig *config, const Link *link)
   g_queue_init (&session->kept);
   g_queue_init (&session->own);
   session->members = g_ptr_array_new ();
+  session->admins = g_ptr_array_new ();
   session->tracks = g_ptr_array_new ();
   session->epochs = g_array_new (FALSE, FALSE, sizeof (OpenEpoch));
   session->guests =
@@ -260,6 +261,7 @@ session_free (Session *session)
   g_queue_clear_full (&session->outputs, free_output);
   g_queue_clear_full (&session->events, free_event);
   g_ptr_array_unref (session->members);
+  g_ptr_array_unref (session->admins);
   g_ptr_array_unref (session->tracks);
   g_array_unref (session->epochs);
   g_ptr_array_unref (session->guests);

@@ -126,13 +126,6 @@ typedef struct
   uint64_t bad_paths[LIMIT_BAD_PATHS];
 } Member;
 
-/* Whether it is owner or admin of the current policy: roster_policy() keeps this, for who looks at all members in each turn. */
-static inline bool
-member_is_admin (const Member *member)
-{
-  return member->admin_since != 0;
-}
-
 /* A track somebody announced, ours too. */
 typedef struct
 {
@@ -321,6 +314,8 @@ struct Session
   Policy policy;
   char code[SECURITY_CODE_SIZE];
   GPtrArray *members; /* Member, by leaf */
+  GPtrArray *
+      admins; /* those of them that are owner or admin: looked at in each turn */
   Member *by_leaf[LIMIT_MEMBERS];
   uint64_t
       behind_since; /* others follow a commit that we can't read; 0: they don't */

@@ -242,6 +242,7 @@ wake (World *world, void *what, uint64_t number)
   if (person->session && person->wake == world->now
       && person->crashes == number) {
     person->wake = 0;
+    session_tick (person->session, person_mono (person), person_wall (person));
     person_turn (person);
   }
 }
@@ -256,7 +257,6 @@ person_turn (Person *person)
 
   if (!person->session)
     return;
-  session_tick (person->session, person_mono (person), person_wall (person));
   while (more && !world->failure) {
     more = false;
     while (session_next_event (person->session, &event)) {

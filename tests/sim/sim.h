@@ -233,7 +233,7 @@ void person_start (Person *person);
 void person_stop (Person *person);
 void person_crash (Person *person);
 
-/* Lets the session do what is due, takes what it gives, and looks at the invariants. After each input. */
+/* Takes what the session gives, and looks at the invariants. After session_tick() and each input. */
 void person_turn (Person *person);
 
 void person_connected (Person *person);
