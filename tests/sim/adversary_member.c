@@ -4,7 +4,8 @@
 #include "adversaries.h"
 #include "insider.h"
 
-#define TIMES 6 /* how often the bent thing is done */
+#define TIMES 6   /* how often the bent thing is done */
+#define FLOOD 100 /* tracks at a time; LIMIT_TRACKS_OPEN are allowed */
 
 typedef enum
 {
@@ -204,7 +205,7 @@ say_tick (World *world)
   world->lied++;
   lie->next = world->now + (bend == SAY_HEARTBEAT ? 5000 : 1000);
   if (bend == SAY_FLOOD)
-    for (unsigned i = 0; i < 200; i++)
+    for (unsigned i = 0; i < FLOOD; i++)
       say (lie, SAY_TRACK);
   else
     say (lie, bend);
