@@ -6,6 +6,7 @@
 #define RUNS 60     /* of who tires an admin's budget, */
 #define FEW_RUNS 10 /* and of who is refused for what it is */
 #define RETRY_MS 400
+#define LATE_MS 33000 /* an admin gives up after 30 s, and the hub after 35 */
 
 typedef struct
 {
@@ -199,7 +200,7 @@ take_reply (Person *person, const WireMessage *m)
       || j->bend == JOINER_CLAIMS_MEMBER)
     again (person, 50);
   else
-    world_after (person->world, j->bend == JOINER_LATE ? 40000 : 10, prove,
+    world_after (person->world, j->bend == JOINER_LATE ? LATE_MS : 10, prove,
         person, j->runs);
 }
 
