@@ -122,11 +122,11 @@ is_no_admin (gpointer key, gpointer value, gpointer user)
   return !policy_is_admin (user, g_bytes_get_data (key, NULL));
 }
 
-/* The first owner is the key in the link; who was named has a chain from there. */
+/* Who opened the meeting is the key in the link, also when it has handed over; who was named has a chain from there. */
 bool
 admin_can_show (const Session *session)
 {
-  return session->chain.count > 0 || (session->owner && is_owner (session));
+  return session->chain.count > 0 || session->owner;
 }
 
 /* Signs the link by which `key` shows that we named it, and tells it to all: it may lose its memory. */

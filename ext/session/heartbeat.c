@@ -40,6 +40,35 @@ is_heard (const Session *session, const Member *member)
   return member->good != 0 && session->mono - member->good < LIMIT_SPLIT_MS;
 }
 
+/* Since when `admin` has not been heard. */
+static uint64_t
+unheard_since (const Session *session, const Member *admin)
+{
+  return MAX (MAX (admin->good, admin->admin_since), session->stale_base);
+}
+
+void
+beat_now (Session *session)
+{
+  session->heartbeat_at = MIN (session->heartbeat_at, session->mono);
+}
+
+/* The owner, or where it has been unheard for a while, the lowest of the admins' leaves. */
+const Member *
+beat_reference (const Session *session)
+{
+  for (int owner = 1; owner >= 0; owner--)
+    for (guint i = 0; i < session->admins->len; i++) {
+      const Member *admin = g_ptr_array_index (session->admins, i);
+      if (owner && !policy_is_owner (&session->policy, admin->key))
+        continue;
+      if (!is_other (session, admin)
+          || session->mono - unheard_since (session, admin) < LIMIT_SPLIT_MS)
+        return admin;
+    }
+  return NULL;
+}
+
 void
 beat_take (Session *session, Member *member, uint64_t t)
 {
@@ -80,8 +109,7 @@ last_good (const Session *session)
     const Member *member = g_ptr_array_index (session->admins, i);
     if (!is_other (session, member))
       continue;
-    uint64_t at =
-        MAX (MAX (member->good, member->admin_since), session->stale_base);
+    uint64_t at = unheard_since (session, member);
     last = last == UINT64_MAX ? at : MAX (last, at);
   }
   return last;
@@ -100,10 +128,8 @@ look_for_splits (Session *session)
     Member *member = g_ptr_array_index (session->admins, i);
     if (!is_other (session, member) || member->split)
       continue;
-    uint64_t since =
-        MAX (MAX (member->good, member->admin_since), session->stale_base);
-    if (SESSION_CHECK (
-            HEARTBEAT_SPLIT, session->mono - since < LIMIT_SPLIT_MS))
+    if (SESSION_CHECK (HEARTBEAT_SPLIT,
+            session->mono - unheard_since (session, member) < LIMIT_SPLIT_MS))
       continue;
     member->split = true;
     out_member_event (session, SESSION_EVENT_SPLIT, member);
@@ -219,9 +245,7 @@ beat_deadline (const Session *session)
   for (guint i = 0; i < session->admins->len; i++) {
     const Member *member = g_ptr_array_index (session->admins, i);
     if (is_other (session, member) && !member->split) {
-      uint64_t at =
-          MAX (MAX (member->good, member->admin_since), session->stale_base)
-          + LIMIT_SPLIT_MS;
+      uint64_t at = unheard_since (session, member) + LIMIT_SPLIT_MS;
       if (at > session->mono)
         deadline = MIN (deadline, at);
     }
