@@ -17,7 +17,7 @@ typedef enum
   SAY_TRACK,  /* as a listener */
   SAY_SCREEN, /* where nobody may */
   SAY_FLOOD,
-  SAY_PROPOSALS /* standalone */
+  SAY_AHEAD /* what nobody can read, as if of epochs to come */
 } SayBend;
 
 typedef struct
@@ -163,6 +163,9 @@ say (Liar *lie, SayBend bend)
   Message m = { .n = lie->n++ };
 
   switch (bend) {
+    case SAY_AHEAD:
+      insider_say_ahead (lie->liar, lie->times % 3, lie->times % 2);
+      return;
     case SAY_HEARTBEAT:
       m.type = MESSAGE_HEARTBEAT;
       m.heartbeat = person_mono (lie->liar);
@@ -199,7 +202,8 @@ say_tick (World *world)
     garbage_first (lie);
     return;
   }
-  if (world->now < lie->next || (lie->times >= TIMES && bend != SAY_HEARTBEAT))
+  if (world->now < lie->next
+      || (lie->times >= TIMES && bend != SAY_HEARTBEAT && bend != SAY_AHEAD))
     return;
   lie->times++;
   world->lied++;
@@ -285,6 +289,8 @@ const Adversary member_adversaries[] = {
   SAY (SAY_TRACK, "say-track", "a listener announces a track"),
   SAY (SAY_SCREEN, "say-screen", "shares a screen where only admins may"),
   SAY (SAY_FLOOD, "say-flood", "announces hundreds of tracks"),
+  SAY (SAY_AHEAD, "say-ahead",
+      "sends what nobody can read, as if others were in epochs to come"),
   { "say-heartbeat", "a member beats in the admins' stead",
       LIES_AS_MEMBER | LIES_AS_HUB | LIES_ON, SAY_HEARTBEAT, plan_heartbeat,
       say_people, heartbeat_begin, NULL, say_tick, free_lie },

@@ -198,7 +198,9 @@ compare_seats (World *world, const EpochTruth *before, EpochTruth *after)
     if (truth_any (world, INTENT_REMOVE, seat->key))
       truth_put_key (world->truth->removed, seat->key);
     else if (hub_is_honest (world) && !world->truth->liar_was_admin
-             && !may_be_gone (world, person))
+             && !may_be_gone (world, person)
+             && !(seat->role == ROLE_RECORDER
+                  && after->policy.recording == WHO_NOBODY))
       world_fail (
           world, 8, "%u was removed and nobody wanted it", person->index);
   }
@@ -291,8 +293,9 @@ new_epoch (Person *person, const EpochTruth *before)
   /* group is followed by epoch in the struct: that is the key. */
   EpochTruth *other =
       g_hash_table_lookup (world->truth->numbers, epoch->group);
-  /* A hub that lost its memory gives one number twice; who got the other commit joins anew. */
-  if (other && hub_is_honest (world) && !world->hub_forgot)
+  /* A hub that lost its memory, or the room when the owner closed it, gives one number twice; who got the other commit
+   * joins anew. */
+  if (other && hub_is_honest (world) && !world->hub_forgot && !world->over)
     world_fail (world, 2, "two epochs %" G_GUINT64_FORMAT " of one group",
         epoch->epoch);
   g_hash_table_insert (world->truth->numbers, epoch->group, epoch);
@@ -366,6 +369,11 @@ enter_epoch (Person *person)
     g_array_set_size (watch->passed, 0);
   }
   watch->epoch = epoch;
+  for (guint i = 0; i < world->people->len; i++) {
+    const Person *other = g_ptr_array_index (world->people, i);
+    if (other->watch && other->watch->epoch == epoch)
+      watch->apart[i] = 0;
+  }
   world_say (world, "%u in epoch %" G_GUINT64_FORMAT " of %u %02x%02x",
       person->index, epoch->epoch, epoch->seats->len, authenticator[0],
       authenticator[1]);
@@ -439,7 +447,8 @@ check_together (World *world)
   const EpochTruth *newest = NULL;
   Person *late = NULL;
 
-  if (!world->calm_since || (world->lying && !hub_is_honest (world)))
+  /* "under a lying hub they say `stale` or `split`": check_notice(), and that does not end with the lie. */
+  if (!world->calm_since || world->deceived)
     return;
   for (guint i = 0; i < world->people->len; i++) {
     Person *person = g_ptr_array_index (world->people, i);
@@ -464,6 +473,14 @@ check_together (World *world)
         "%u is still in epoch %" G_GUINT64_FORMAT
         ", others have gone to %" G_GUINT64_FORMAT,
         late->index, late->watch->epoch->epoch, newest->epoch);
+}
+
+/* Who is in no epoch for a while begins anew. */
+static void
+forget_apart (Person *person)
+{
+  for (guint i = 0; person->watch && i < person->world->people->len; i++)
+    person->watch->apart[i] = 0;
 }
 
 /* 7: who is not where the admins are says so, and then is silent. */
@@ -563,8 +580,10 @@ invariants_second (World *world)
   check_together (world);
   for (guint i = 0; i < world->people->len; i++) {
     Person *person = g_ptr_array_index (world->people, i);
-    if (!counts (person))
+    if (!counts (person)) {
+      forget_apart (person);
       continue;
+    }
     check_notice (world, person);
     keys_second (person);
   }
@@ -589,9 +608,9 @@ is_rightly_out (World *world, Person *person, const EpochTruth *epoch)
 
   /* What a lying hub did to somebody at the door is over when the timers of the door are. */
   return !hub_is_honest (world) || world->now < person->excused
-         || !person->came || !person->wants_in
-         || !person->session || !truth_admissible (world, person)
-         || !clock_fits (world, person) || policy->locked || world->was_locked
+         || !person->came || !person->wants_in || !person->session
+         || !truth_admissible (world, person) || !clock_fits (world, person)
+         || policy->locked || world->was_locked
          || policy->max_members <= world->plan.people + 1u
          || person->role == ROLE_RECORDER || person->state == SESSION_REMOVED
          || (person->state == SESSION_DENIED

@@ -144,6 +144,7 @@ state_changed (Person *person, const SessionEvent *event)
   World *world = person->world;
 
   person->state = event->state;
+  world->over |= event->state == SESSION_ENDED;
   person->code = event->code;
   world_say (
       world, "%u is %d, code %d", person->index, event->state, event->code);

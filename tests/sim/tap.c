@@ -151,10 +151,9 @@ admins_door (Conn *conn, Direction direction, const WireMessage *m)
     run.joiner = g_hash_table_lookup (world->tap->knocks, ya);
     g_bytes_unref (ya);
     /* Whose key it names, and that it is who sent it. */
-    run.member = m->knock.key.len == IDENTITY_KEY_LEN && run.joiner
-                 && memcmp (m->knock.key.data, run.joiner->key,
-                        IDENTITY_KEY_LEN)
-                        == 0;
+    run.member =
+        m->knock.key.len == IDENTITY_KEY_LEN && run.joiner
+        && memcmp (m->knock.key.data, run.joiner->key, IDENTITY_KEY_LEN) == 0;
     g_array_append_val (world->tap->runs, run);
   } else if (direction == DOWN && m->type == WIRE_PROOF) {
     Run *run = find_run (world, conn, m->peer);
