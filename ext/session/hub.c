@@ -223,7 +223,8 @@ hub_returned (Session *session, const WireMessage *m)
     return;
   }
   hub->stage = HUB_GUEST;
-  if (session->group)
+  /* What we had asked for may have been lost, or its answer. */
+  if (session->group || session->knock.stage == KNOCK_NONE)
     arrive (session);
 }
 
@@ -546,10 +547,13 @@ lose_place (Session *session)
     bool was_knocking =
         session->knock.stage > KNOCK_WISHED && !may_open (session);
     adopt_place (session);
-    if (was_knocking)
+    if (was_knocking) {
       knock_again (session, 0);
-    else
-      arrive (session);
+      return;
+    }
+    if (!session->group)
+      knock_clear (session); /* the run went with the place */
+    arrive (session);
   }
 }
 

@@ -183,7 +183,7 @@ compare_seats (World *world, const EpochTruth *before, EpochTruth *after)
         && !policy_is_admin (&before->policy, seat->key))
       world_fail (world, 6, "somebody was added while the meeting was locked");
     if (!truth_seat (before, seat->key)
-        && truth_key_in (world->truth->removed, seat->key))
+        && truth_is_barred (world, seat->key, after))
       world_fail (world, 4, "somebody who was removed is in again");
   }
   for (guint i = 0; i < before->seats->len; i++) {
@@ -196,7 +196,7 @@ compare_seats (World *world, const EpochTruth *before, EpochTruth *after)
     if (policy_is_owner (&after->policy, seat->key))
       world_fail (world, 6, "the owner was removed");
     if (truth_any (world, INTENT_REMOVE, seat->key))
-      truth_put_key (world->truth->removed, seat->key);
+      truth_removed (world, seat->key, after);
     else if (hub_is_honest (world) && !world->truth->liar_was_admin
              && !may_be_gone (world, person)
              && !(seat->role == ROLE_RECORDER
@@ -357,6 +357,8 @@ enter_epoch (Person *person)
     world_fail (world, 1, "%u is in an epoch without being in its roster",
         person->index);
   check_base_key (person, epoch);
+  if (person->owner)
+    truth_owner_in (world, epoch);
   if (before && memcmp (before->group, epoch->group, DOOR_GROUP_ID_LEN) == 0
       && before->epoch + 1 == epoch->epoch) {
     bool removed = false;
@@ -643,8 +645,8 @@ invariants_end (World *world)
           person->index, admin->index);
   }
   for (guint i = 0; i < epoch->seats->len; i++)
-    if (truth_key_in (
-            world->truth->removed, g_array_index (epoch->seats, Seat, i).key))
+    if (truth_is_barred (
+            world, g_array_index (epoch->seats, Seat, i).key, epoch))
       world_fail (world, 4, "somebody who was removed is in at the end");
   if (world->probe && epoch->policy.locked != world->probe_locked)
     world_fail (world, 8, "what the admin wanted was not done");
