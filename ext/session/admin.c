@@ -238,6 +238,7 @@ admin_epoch (Session *session, const Policy *before, bool own)
   if (!owned && policy_is_owner (policy, self))
     session->hub.is_owner = true;
   hub_credits (session);
+  admin_enforce (session);
   if (session->leaving && owned && !policy_is_owner (policy, self))
     finish_leave (session);
 }
@@ -415,8 +416,34 @@ session_leave (Session *session)
 }
 
 void
+admin_enforce (Session *session)
+{
+  for (guint i = 0; i < session->removed->len && admin_is (session); i++) {
+    const Member *member =
+        roster_find (session, g_ptr_array_index (session->removed, i));
+    if (member && !policy_is_owner (&session->policy, member->key)
+        && !key_equal (member->key, self_key (session)))
+      commits_remove (session, member, session->mono);
+  }
+}
+
+/* In a room that forgot all places those who did not come have no `gone`. */
+static void
+remove_absent (Session *session)
+{
+  session->absent_at = UINT64_MAX;
+  for (guint i = 0; i < session->members->len && admin_is (session); i++) {
+    const Member *member = g_ptr_array_index (session->members, i);
+    if (member->peer == 0)
+      admin_leaver (session, member, false);
+  }
+}
+
+void
 admin_tick (Session *session)
 {
+  if (session->mono >= session->absent_at)
+    remove_absent (session);
   /* The hub keeps our last word back: the others will notice that we are gone. */
   if (session->leaving && session->mono >= session->leave_at)
     session_finish (session, SESSION_LEFT, 0, 0);
@@ -425,5 +452,6 @@ admin_tick (Session *session)
 uint64_t
 admin_deadline (const Session *session)
 {
-  return session->leaving ? session->leave_at : UINT64_MAX;
+  return MIN (
+      session->absent_at, session->leaving ? session->leave_at : UINT64_MAX);
 }

@@ -94,6 +94,7 @@ order_take_group (Session *session, MlsGroup *group, const Policy *policy)
   session->hub.away_since = 0;
   session->expire_at = UINT64_MAX;
   session->rekey_at = session->mono + session->rekey_interval;
+  session->absent_at = UINT64_MAX;
   roster_fill (session);
   keys_epoch (session, false);
   if (session_is_over (session))
@@ -231,8 +232,11 @@ merge (Session *session, MlsStaged *staged, const Policy *policy,
     order_rejoin (session);
     return;
   }
-  session->behind_since = 0;
-  session->unread_commit = false;
+  /* Our own commit says nothing about where the others are. */
+  if (!(own && session->fork_suspected)) {
+    session->behind_since = 0;
+    session->unread_commit = false;
+  }
   session->expire_at =
       MIN (session->expire_at, session->mono + LIMIT_PAST_MS + 1);
   roster_policy (session);
@@ -596,6 +600,7 @@ order_resend (Session *session, bool new_room)
     return;
   if (new_room) {
     session->room_since = MAX (session->mono, 1);
+    session->absent_at = session->mono + LIMIT_PLACE_MS;
     trim_kept (session);
     session->fork_suspected = false;
     for (GList *l = session->kept.head; l; l = l->next) {
@@ -630,10 +635,12 @@ order_tick (Session *session)
     ask_replay (session);
   if (session->behind_since == 0)
     return;
-  if (session->mono - session->behind_since >= LIMIT_UNREADABLE_MS)
+  if (session->mono - session->behind_since >= LIMIT_UNREADABLE_MS) {
     order_rejoin (session);
-  else if (hub_is_member (session))
+  } else if (hub_is_member (session)) {
     ask_replay (session);
+    probe (session);
+  }
 }
 
 uint64_t
@@ -643,5 +650,8 @@ order_deadline (const Session *session)
     return UINT64_MAX;
   if (session->behind_since == 0)
     return session->expire_at;
-  return MIN (session->expire_at, session->behind_since + LIMIT_UNREADABLE_MS);
+  uint64_t deadline =
+      MIN (session->expire_at, session->behind_since + LIMIT_UNREADABLE_MS);
+  return hub_is_member (session) ? MIN (deadline, session->probe_at)
+                                 : deadline;
 }

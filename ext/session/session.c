@@ -160,7 +160,7 @@ make (const SessionConfig *config, const Link *link)
   seen_init (&session->sids);
   seen_init (&session->refs);
   session->knock.at = session->hub.attend_at = UINT64_MAX;
-  session->rekey_at = session->expire_at = UINT64_MAX;
+  session->rekey_at = session->expire_at = session->absent_at = UINT64_MAX;
   return session;
 }
 

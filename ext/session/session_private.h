@@ -348,6 +348,8 @@ struct Session
   GQueue kept;         /* KeptCommit, oldest first */
   uint64_t expire_at;  /* when the oldest past epoch's keys go */
   uint64_t room_since; /* mono: this room has been here for us */
+  uint64_t
+      absent_at; /* mono: who has not come into a new room by then has gone */
   bool
       unread_commit; /* an admin sent a commit that we can't read, or frames are missing: others may be ahead */
   uint64_t probe_at; /* mono; the next word against a false alarm */
@@ -574,6 +576,8 @@ bool admin_can_show (const Session
         *session); /* that we were named, to who is pinned to another key */
 void admin_name_all (
     Session *session); /* as the owner: whom no chain is known of */
+void admin_enforce (
+    Session *session); /* whom a person removed goes, wherever it came from */
 void admin_hold (Session *session, bool held);
 void admin_tick (Session *session);
 uint64_t admin_deadline (const Session *session);

@@ -6,6 +6,7 @@
 #include "watch.h"
 
 #include "fake.h"
+#include "insider.h"
 
 #include <malloc.h>
 
@@ -282,6 +283,7 @@ new_epoch (Person *person, const EpochTruth *before)
   memcpy (epoch->authenticator, session_epoch_authenticator (session),
       MLS_HASH_LEN);
   memcpy (epoch->group, session_group_id (session), DOOR_GROUP_ID_LEN);
+  memcpy (epoch->room, insider_room (person), LIMIT_ROOM);
   epoch->epoch = session_epoch (session);
   epoch->policy = *session_policy (session);
   g_strlcpy (epoch->code, session_security_code (session), sizeof epoch->code);
@@ -293,6 +295,9 @@ new_epoch (Person *person, const EpochTruth *before)
   /* group is followed by epoch in the struct: that is the key. */
   EpochTruth *other =
       g_hash_table_lookup (world->truth->numbers, epoch->group);
+  /* A room that all had left is forgotten like all of them by a hub that restarts. */
+  if (other && memcmp (other->room, epoch->room, LIMIT_ROOM) != 0)
+    world->hub_forgot = true;
   /* A hub that lost its memory, or the room when the owner closed it, gives one number twice; who got the other commit
    * joins anew. */
   if (other && hub_is_honest (world) && !world->hub_forgot && !world->over)

@@ -247,5 +247,8 @@ tap_frame (Conn *conn, Direction direction, bool binary, GBytes *bytes)
     admins_door (conn, direction, &m);
   if (direction == DOWN)
     check_stranger (conn, false, &m);
+  /* Over the budget: the runs that a hub's death broke have cost their tokens. */
+  if (direction == DOWN && m.type == WIRE_AGAIN && m.after >= LIMIT_SOURCE_MS)
+    person->excused = world->now + m.after + 5000;
   wire_clear (&m, from);
 }

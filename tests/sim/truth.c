@@ -152,6 +152,7 @@ truth_removed (World *world, const uint8_t *key, const EpochTruth *epoch)
   Removed *removed = g_new0 (Removed, 1);
   removed->epoch = epoch;
   removed->who = intent ? intent->who : NULL;
+  removed->crashes = intent ? intent->who->crashes : 0;
   g_hash_table_insert (
       world->truth->removed, g_memdup2 (key, IDENTITY_KEY_LEN), removed);
 }
@@ -190,6 +191,7 @@ truth_is_barred (World *world, const uint8_t *key, const EpochTruth *epoch)
   return epoch->epoch >= removed->epoch->epoch
          && (!world->hub_forgot
              || (removed->who && person_is_member (removed->who)
+                 && removed->who->crashes == removed->crashes
                  && removed->who->watch && removed->who->watch->epoch
                  && removed->who->watch->epoch->epoch
                         >= removed->epoch->epoch));

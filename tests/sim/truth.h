@@ -23,6 +23,7 @@ typedef struct
   char code[SECURITY_CODE_SIZE];
   uint8_t base_key[SECRET_MAX];
   size_t base_key_len;
+  uint8_t room[LIMIT_ROOM]; /* in which life of the room */
   uint64_t seen; /* when the first honest member came into it */
   bool
       removed_somebody; /* a key that was in the one before it is not in this one */
@@ -41,7 +42,8 @@ typedef struct
 typedef struct
 {
   const EpochTruth *epoch; /* the first without it */
-  const Person *who;       /* removed it */
+  const Person *who;       /* removed it, */
+  uint64_t crashes;        /* in this life */
   bool owner_knows;        /* the owner has been in that group since */
 } Removed;
 
