@@ -218,7 +218,10 @@ verify (Place *place, const WireMessage *message, bool attend)
           room->meeting, room->hub->spki_hash, message->open.sig)
       || strcmp (message->open.meeting, room->meeting) != 0)
     return HUB_BAD_SIGNATURE;
-  if (place->attends)
+  /* Who did not get our `opened` asks again. */
+  if (place->attends
+      && memcmp (place->identity, message->open.identity, IDENTITY_KEY_LEN)
+             != 0)
     return HUB_UNEXPECTED;
   return HUB_TAKEN;
 }

@@ -22,11 +22,7 @@ is_owner (const Session *session)
 size_t
 admin_count (const Session *session)
 {
-  size_t n = 0;
-  for (guint i = 0; i < session->members->len; i++)
-    n += policy_is_admin (&session->policy,
-        ((Member *) g_ptr_array_index (session->members, i))->key);
-  return MAX (n, 1);
+  return MAX (session->admins->len, 1);
 }
 
 size_t
@@ -34,10 +30,8 @@ admin_rank (const Session *session)
 {
   uint32_t own = mls_epoch_own_leaf (mls_group_epoch (session->group));
   size_t n = 0;
-  for (guint i = 0; i < session->members->len; i++) {
-    const Member *member = g_ptr_array_index (session->members, i);
-    n += member->leaf < own && policy_is_admin (&session->policy, member->key);
-  }
+  for (guint i = 0; i < session->admins->len; i++)
+    n += ((Member *) g_ptr_array_index (session->admins, i))->leaf < own;
   return n;
 }
 
@@ -128,11 +122,11 @@ is_no_admin (gpointer key, gpointer value, gpointer user)
   return !policy_is_admin (user, g_bytes_get_data (key, NULL));
 }
 
-/* The first owner is the key in the link; who was named has a chain from there. */
+/* Who opened the meeting is the key in the link, also when it has handed over; who was named has a chain from there. */
 bool
 admin_can_show (const Session *session)
 {
-  return session->chain.count > 0 || (session->owner && is_owner (session));
+  return session->chain.count > 0 || session->owner;
 }
 
 /* Signs the link by which `key` shows that we named it, and tells it to all: it may lose its memory. */
@@ -244,6 +238,7 @@ admin_epoch (Session *session, const Policy *before, bool own)
   if (!owned && policy_is_owner (policy, self))
     session->hub.is_owner = true;
   hub_credits (session);
+  admin_enforce (session);
   if (session->leaving && owned && !policy_is_owner (policy, self))
     finish_leave (session);
 }
@@ -421,8 +416,34 @@ session_leave (Session *session)
 }
 
 void
+admin_enforce (Session *session)
+{
+  for (guint i = 0; i < session->removed->len && admin_is (session); i++) {
+    const Member *member =
+        roster_find (session, g_ptr_array_index (session->removed, i));
+    if (member && !policy_is_owner (&session->policy, member->key)
+        && !key_equal (member->key, self_key (session)))
+      commits_remove (session, member, session->mono);
+  }
+}
+
+/* In a room that forgot all places those who did not come have no `gone`. */
+static void
+remove_absent (Session *session)
+{
+  session->absent_at = UINT64_MAX;
+  for (guint i = 0; i < session->members->len && admin_is (session); i++) {
+    const Member *member = g_ptr_array_index (session->members, i);
+    if (member->peer == 0)
+      admin_leaver (session, member, false);
+  }
+}
+
+void
 admin_tick (Session *session)
 {
+  if (session->mono >= session->absent_at)
+    remove_absent (session);
   /* The hub keeps our last word back: the others will notice that we are gone. */
   if (session->leaving && session->mono >= session->leave_at)
     session_finish (session, SESSION_LEFT, 0, 0);
@@ -431,5 +452,6 @@ admin_tick (Session *session)
 uint64_t
 admin_deadline (const Session *session)
 {
-  return session->leaving ? session->leave_at : UINT64_MAX;
+  return MIN (
+      session->absent_at, session->leaving ? session->leave_at : UINT64_MAX);
 }

@@ -330,12 +330,12 @@ commits_tick (Session *session)
 uint64_t
 commits_deadline (const Session *session)
 {
-  uint64_t deadline = UINT64_MAX,
-           wait = session->group ? admin_rank (session) * LIMIT_DUTY_MS : 0;
+  uint64_t deadline = UINT64_MAX;
 
   if (!session->group || session->candidate || !hub_is_member (session)
       || !admin_is (session))
     return UINT64_MAX;
+  uint64_t wait = admin_rank (session) * LIMIT_DUTY_MS;
   if (session->commit_now)
     return session->mono;
   if (session->batch_at != 0)

@@ -5,10 +5,9 @@
 #include "session_private.h"
 
 static bool
-is_other_admin (const Session *session, const Member *member)
+is_other (const Session *session, const Member *admin)
 {
-  return policy_is_admin (&session->policy, member->key)
-         && !key_equal (member->key, self_key (session));
+  return !key_equal (admin->key, self_key (session));
 }
 
 void
@@ -41,12 +40,41 @@ is_heard (const Session *session, const Member *member)
   return member->good != 0 && session->mono - member->good < LIMIT_SPLIT_MS;
 }
 
+/* Since when `admin` has not been heard. */
+static uint64_t
+unheard_since (const Session *session, const Member *admin)
+{
+  return MAX (MAX (admin->good, admin->admin_since), session->stale_base);
+}
+
+void
+beat_now (Session *session)
+{
+  session->heartbeat_at = MIN (session->heartbeat_at, session->mono);
+}
+
+/* The owner, or where it has been unheard for a while, the lowest of the admins' leaves. */
+const Member *
+beat_reference (const Session *session)
+{
+  for (int owner = 1; owner >= 0; owner--)
+    for (guint i = 0; i < session->admins->len; i++) {
+      const Member *admin = g_ptr_array_index (session->admins, i);
+      if (owner && !policy_is_owner (&session->policy, admin->key))
+        continue;
+      if (!is_other (session, admin)
+          || session->mono - unheard_since (session, admin) < LIMIT_SPLIT_MS)
+        return admin;
+    }
+  return NULL;
+}
+
 void
 beat_take (Session *session, Member *member, uint64_t t)
 {
   int64_t difference = (int64_t) session->mono - (int64_t) t;
 
-  if (!is_other_admin (session, member))
+  if (member->admin_since == 0 || !is_other (session, member))
     return;
   if (!member->heard || difference < member->least_difference) {
     member->heard = true;
@@ -77,12 +105,11 @@ last_good (const Session *session)
 {
   uint64_t last = UINT64_MAX;
 
-  for (guint i = 0; i < session->members->len; i++) {
-    const Member *member = g_ptr_array_index (session->members, i);
-    if (!is_other_admin (session, member))
+  for (guint i = 0; i < session->admins->len; i++) {
+    const Member *member = g_ptr_array_index (session->admins, i);
+    if (!is_other (session, member))
       continue;
-    uint64_t at =
-        MAX (MAX (member->good, member->admin_since), session->stale_base);
+    uint64_t at = unheard_since (session, member);
     last = last == UINT64_MAX ? at : MAX (last, at);
   }
   return last;
@@ -93,18 +120,16 @@ look_for_splits (Session *session)
 {
   bool heard = false;
 
-  for (guint i = 0; i < session->members->len && !heard; i++) {
-    const Member *member = g_ptr_array_index (session->members, i);
-    heard = is_other_admin (session, member) && is_heard (session, member);
+  for (guint i = 0; i < session->admins->len && !heard; i++) {
+    const Member *member = g_ptr_array_index (session->admins, i);
+    heard = is_other (session, member) && is_heard (session, member);
   }
-  for (guint i = 0; i < session->members->len && heard; i++) {
-    Member *member = g_ptr_array_index (session->members, i);
-    if (!is_other_admin (session, member) || member->split)
+  for (guint i = 0; i < session->admins->len && heard; i++) {
+    Member *member = g_ptr_array_index (session->admins, i);
+    if (!is_other (session, member) || member->split)
       continue;
-    uint64_t since =
-        MAX (MAX (member->good, member->admin_since), session->stale_base);
-    if (SESSION_CHECK (
-            HEARTBEAT_SPLIT, session->mono - since < LIMIT_SPLIT_MS))
+    if (SESSION_CHECK (HEARTBEAT_SPLIT,
+            session->mono - unheard_since (session, member) < LIMIT_SPLIT_MS))
       continue;
     member->split = true;
     out_member_event (session, SESSION_EVENT_SPLIT, member);
@@ -217,12 +242,10 @@ beat_deadline (const Session *session)
   if (last != UINT64_MAX && !session->silenced)
     deadline = MIN (
         deadline, last + (session->stale ? LIMIT_SILENT_MS : LIMIT_STALE_MS));
-  for (guint i = 0; i < session->members->len; i++) {
-    const Member *member = g_ptr_array_index (session->members, i);
-    if (is_other_admin (session, member) && !member->split) {
-      uint64_t at =
-          MAX (MAX (member->good, member->admin_since), session->stale_base)
-          + LIMIT_SPLIT_MS;
+  for (guint i = 0; i < session->admins->len; i++) {
+    const Member *member = g_ptr_array_index (session->admins, i);
+    if (is_other (session, member) && !member->split) {
+      uint64_t at = unheard_since (session, member) + LIMIT_SPLIT_MS;
       if (at > session->mono)
         deadline = MIN (deadline, at);
     }

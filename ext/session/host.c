@@ -546,6 +546,17 @@ admit (Session *session, Guest *guest, uint64_t seq, const uint8_t *hash,
   g_free (box);
 }
 
+static void
+note_admitted (Session *session, const Guest *guest)
+{
+  Admitted admitted = { .peer = guest->peer, .at = session->mono };
+
+  memcpy (admitted.key, guest->key, IDENTITY_KEY_LEN);
+  if (session->admitted->len >= LIMIT_WAITING)
+    g_array_remove_index (session->admitted, 0);
+  g_array_append_val (session->admitted, admitted);
+}
+
 void
 host_admit_all (Session *session, uint64_t seq, MlsSlice welcome)
 {
@@ -561,11 +572,35 @@ host_admit_all (Session *session, uint64_t seq, MlsSlice welcome)
     Member *member = roster_find (session, guest->key);
     if (member && guest->peer != 0)
       member->peer = guest->peer;
-    if (guest->peer != 0)
+    if (guest->peer != 0) {
       admit (session, guest, seq, hash, tracks);
+      note_admitted (session, guest);
+    }
     drop (session, guest);
   }
   blob_clear (&tracks);
+}
+
+void
+host_heard_of (Session *session, const uint8_t *key)
+{
+  for (guint i = session->admitted->len; i > 0; i--)
+    if (key_equal (
+            g_array_index (session->admitted, Admitted, i - 1).key, key))
+      g_array_remove_index (session->admitted, i - 1);
+}
+
+/* Whose admit went down with our connection would wait for ever: it begins again. The hub knows who is in, and does not
+ * pass this on to them. */
+void
+host_resend (Session *session)
+{
+  for (guint i = 0; i < session->admitted->len; i++) {
+    const Admitted *admitted = &g_array_index (session->admitted, Admitted, i);
+    if (session->mono - admitted->at < LIMIT_ADMITTED_MS)
+      send_again (session, admitted->peer, 0);
+  }
+  g_array_set_size (session->admitted, 0);
 }
 
 /* ---- Who goes ---- */
@@ -585,6 +620,7 @@ host_gone (Session *session, uint64_t peer)
 void
 host_drop_guests (Session *session)
 {
+  g_array_set_size (session->admitted, 0);
   while (session->guests->len > 0)
     drop (session,
         g_ptr_array_index (session->guests, session->guests->len - 1));

@@ -27,6 +27,7 @@ session_connected (Session *session, const uint8_t *spki_hash)
   if (hub->stage != HUB_ASKED)
     return;
   hub->stage = HUB_CONNECTED;
+  hub->answer_by = session->mono + LIMIT_HELLO_MS;
   memcpy (hub->spki_hash, spki_hash, LIMIT_SPKI_HASH);
 }
 
@@ -138,6 +139,65 @@ hub_hello (Session *session, const WireMessage *m)
   back.back.seq = hub->seq;
   out_text (session, &back);
   hub->stage = HUB_RETURNING;
+  hub->answer_by = session->mono + LIMIT_HELLO_MS;
+}
+
+static void
+announce_reopened (Session *session)
+{
+  WireMessage m = { .type = WIRE_REOPENED };
+  MlsSlice group_id = mls_epoch_group_id (mls_group_epoch (session->group));
+
+  session->hub.reopened_at = MAX (session->mono, 1);
+  m.reopened.opened = session->policy.opened;
+  memcpy (m.reopened.group_id, group_id.data, DOOR_GROUP_ID_LEN);
+  if (wire_sign_reopened (session->identity, session->link.meeting,
+          m.reopened.opened, m.reopened.group_id, m.reopened.sig))
+    out_text (session, &m);
+}
+
+static void
+dismiss (Session *session, uint64_t peer)
+{
+  WireMessage m = { .type = WIRE_DISMISS, .peer = peer };
+  out_text (session, &m);
+}
+
+/* Whom our commit has removed has no place here any more: said until the hub tells that it is gone. */
+void
+hub_dismiss (Session *session, uint64_t peer)
+{
+  if (peer == 0 || peer == session->hub.peer)
+    return;
+  if (session->dismissed->len >= LIMIT_DISMISSED)
+    g_array_remove_index (session->dismissed, 0);
+  g_array_append_val (session->dismissed, peer);
+  dismiss (session, peer);
+}
+
+void
+hub_gone (Session *session, uint64_t peer)
+{
+  for (guint i = session->dismissed->len; i > 0; i--)
+    if (g_array_index (session->dismissed, uint64_t, i - 1) == peer)
+      g_array_remove_index (session->dismissed, i - 1);
+}
+
+/* What an admin told the hub last may have been lost with the connection, and nothing else says it again. */
+static void
+say_again (Session *session)
+{
+  Hub *hub = &session->hub;
+
+  hub_tell_admins (session);
+  for (guint i = 0; i < session->dismissed->len; i++)
+    dismiss (session, g_array_index (session->dismissed, uint64_t, i));
+  if (hub->reopened_at != 0
+      && session->mono - hub->reopened_at < LIMIT_ADMITTED_MS
+      && policy_is_owner (&session->policy, self_key (session)))
+    announce_reopened (session);
+  hub->credits = 0;
+  hub_credits (session);
 }
 
 void
@@ -156,14 +216,15 @@ hub_returned (Session *session, const WireMessage *m)
     order_resend (session, false);
     if (session->group && admin_is (session)) {
       if (hub->attending)
-        hub_credits (session);
+        say_again (session);
       else
         hub_attend (session);
     }
     return;
   }
   hub->stage = HUB_GUEST;
-  if (session->group)
+  /* What we had asked for may have been lost, or its answer. */
+  if (session->group || session->knock.stage == KNOCK_NONE)
     arrive (session);
 }
 
@@ -180,6 +241,7 @@ hub_new_room (Session *session, const uint8_t *room, uint64_t seq)
   Hub *hub = &session->hub;
   memcpy (hub->room, room, LIMIT_ROOM);
   hub->have_room = true;
+  g_array_set_size (session->dismissed, 0);
   hub->seq = hub->acked = seq;
   hub->gap_since = hub->replay_at = 0;
 }
@@ -251,19 +313,6 @@ hub_credits (Session *session)
   out_text (session, &m);
 }
 
-static void
-announce_reopened (Session *session)
-{
-  WireMessage m = { .type = WIRE_REOPENED };
-  MlsSlice group_id = mls_epoch_group_id (mls_group_epoch (session->group));
-
-  m.reopened.opened = session->policy.opened;
-  memcpy (m.reopened.group_id, group_id.data, DOOR_GROUP_ID_LEN);
-  if (wire_sign_reopened (session->identity, session->link.meeting,
-          m.reopened.opened, m.reopened.group_id, m.reopened.sig))
-    out_text (session, &m);
-}
-
 /* An owner's group of one: the first, or after everything was lost. */
 void
 hub_open_group (Session *session)
@@ -297,6 +346,8 @@ hub_open_group (Session *session)
   order_take_group (session, group, &policy);
   hub_tell_admins (session);
   announce_reopened (session);
+  /* Who knocked served the door no more: it is said again, even if the number is the same. */
+  session->hub.credits = 0;
   hub_credits (session);
 }
 
@@ -362,7 +413,9 @@ hub_attach_request (Session *session, const WireMessage *m)
     Member *member = event.sender.index < LIMIT_MEMBERS
                          ? session->by_leaf[event.sender.index]
                          : NULL;
-    if (member && here.type == MESSAGE_HERE
+    /* In the epoch of the message the leaf may have been another's. */
+    if (member && event.epoch >= member->since_epoch
+        && here.type == MESSAGE_HERE
         && SESSION_CHECK (
             HERE_PEER, here.here.peer == m->peer
                            && sodium_memcmp (here.here.challenge,
@@ -494,10 +547,13 @@ lose_place (Session *session)
     bool was_knocking =
         session->knock.stage > KNOCK_WISHED && !may_open (session);
     adopt_place (session);
-    if (was_knocking)
+    if (was_knocking) {
       knock_again (session, 0);
-    else
-      arrive (session);
+      return;
+    }
+    if (!session->group)
+      knock_clear (session); /* the run went with the place */
+    arrive (session);
   }
 }
 
@@ -555,6 +611,12 @@ hub_error (Session *session, const WireMessage *m)
 
 /* ---- Time ---- */
 
+static bool
+is_unanswered (const Hub *hub)
+{
+  return hub->stage == HUB_CONNECTED || hub->stage == HUB_RETURNING;
+}
+
 void
 hub_pass_time (Session *session)
 {
@@ -563,6 +625,11 @@ hub_pass_time (Session *session)
   if (hub->stage == HUB_AWAY && session->mono >= hub->connect_at) {
     hub->stage = HUB_ASKED;
     out_connect (session);
+  }
+  /* It took the connection and died, or is none: the net may never tell. */
+  if (is_unanswered (hub) && session->mono >= hub->answer_by) {
+    out_disconnect (session);
+    session_disconnected (session);
   }
   if (session->mono >= hub->attend_at)
     hub_attend (session);
@@ -589,6 +656,8 @@ hub_due (const Session *session)
   const Hub *hub = &session->hub;
   uint64_t deadline = hub->stage == HUB_AWAY ? hub->connect_at : UINT64_MAX;
 
+  if (is_unanswered (hub))
+    deadline = hub->answer_by;
   deadline = MIN (deadline, hub->attend_at);
   if (hub->attaching)
     deadline = MIN (deadline, hub->attach_at);

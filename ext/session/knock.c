@@ -328,6 +328,7 @@ join (Session *session)
   beat_first (session, roster_find (session, reply.host_key), difference);
   talk_announce (session);
   admin_name_all (session);
+  admin_enforce (session);
   if (admin_is (session) && !session->hub.attending)
     hub_attend (session);
   else if (session->hub.attending) {

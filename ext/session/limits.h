@@ -24,8 +24,12 @@
 
 /* ---- The door ---- */
 #define LIMIT_KNOCKS_OUT 16 /* knocks that one admin works on at a time */
+#define LIMIT_DISMISSED                                                       \
+  64 /* places that the hub was told to end, and has not yet */
 #define LIMIT_WAITING 256 /* proven joiners that one admin shows to a person */
 #define LIMIT_PROOF_MS 30000 /* from `reply` to a valid Ta */
+#define LIMIT_ADMITTED_MS                                                     \
+  60000 /* who was let in and is not heard of begins again when our connection is back */
 #define LIMIT_SEEN                                                            \
   4096 /* sids, and references of key packages, that never come twice */
 #define LIMIT_SOURCE_TOKENS 5 /* replies to one source at once, */
@@ -58,6 +62,9 @@
   2000 /* the k-th admin does what is undone after k of these */
 #define LIMIT_UNREADABLE_MS                                                   \
   2000 /* behind the others for this long: knock again */
+#define LIMIT_PROBE_MS                                                        \
+  1000 /* between two words by which others see that they are not behind, */
+#define LIMIT_PROBES 3        /* by admins and so many others */
 #define LIMIT_REJOIN_MS 60000 /* at most LIMIT_REJOINS of that in this time */
 #define LIMIT_REJOINS 3
 #define LIMIT_BAD_PATH_MS                                                     \
@@ -65,6 +72,7 @@
 #define LIMIT_BAD_PATHS 3
 #define LIMIT_KEPT_MS 60000   /* commits kept for a hub that forgot them, */
 #define LIMIT_KEPT_COMMITS 16 /* at most these, */
+#define LIMIT_KEPT_SAID 64    /* and so many messages of ours */
 #define LIMIT_KEPT_BYTES (4u << 20) /* and at most so large in all */
 #define LIMIT_REKEY_MS 300000       /* default of rekey-interval */
 #define LIMIT_REMOVED                                                         \
@@ -101,6 +109,8 @@
 #define LIMIT_FRAME_AFTER (1u << 20) /* from a member */
 #define LIMIT_FRAME_DOWN (4u << 20)  /* towards a client */
 #define LIMIT_ACK_MS 1000            /* a member says how far it has read */
+#define LIMIT_HELLO_MS                                                        \
+  10000 /* a hub that takes a connection and says nothing is tried again */
 #define LIMIT_REPLAY_MS 1000 /* between two wishes to hear something again */
 #define LIMIT_ATTACH_MS 1000 /* between two `attach` */
 #define LIMIT_CONNECT_MIN_MS                                                  \

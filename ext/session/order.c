@@ -32,21 +32,39 @@ static void
 keep (Session *session, MlsSlice message)
 {
   KeptCommit *kept = g_new (KeptCommit, 1);
-  *kept = (KeptCommit){ blob_copy (message.data, message.len), session->mono };
+  *kept = (KeptCommit){ .bytes = blob_copy (message.data, message.len),
+    .merged = session->mono,
+    .epoch = mls_epoch_number (mls_group_epoch (session->group)),
+    .seen = true };
   g_queue_push_tail (&session->kept, kept);
   trim_kept (session);
 }
 
-static bool
-is_kept (const Session *session, MlsSlice message)
+/* The commit that added us is told from another of its epoch by its bytes, which we don't have yet. */
+static void
+remember_joining (Session *session)
+{
+  uint64_t epoch = mls_epoch_number (mls_group_epoch (session->group));
+  KeptCommit *kept;
+
+  if (epoch == 0)
+    return;
+  kept = g_new (KeptCommit, 1);
+  *kept = (KeptCommit){
+    .merged = session->mono, .epoch = epoch - 1, .joined = true
+  };
+  g_queue_push_tail (&session->kept, kept);
+}
+
+static KeptCommit *
+find_kept (const Session *session, uint64_t epoch)
 {
   for (GList *l = session->kept.head; l; l = l->next) {
-    const KeptCommit *kept = l->data;
-    if (kept->bytes.len == message.len
-        && memcmp (kept->bytes.data, message.data, message.len) == 0)
-      return true;
+    KeptCommit *kept = l->data;
+    if (kept->epoch == epoch)
+      return kept;
   }
-  return false;
+  return NULL;
 }
 
 /* ---- Coming into a group, and out of it ---- */
@@ -66,15 +84,17 @@ order_take_group (Session *session, MlsGroup *group, const Policy *policy)
   order_drop_group (session);
   session->group = group;
   session->policy = *policy;
+  remember_joining (session);
   session->was_member = true;
   session->chain = (DoorChain){ 0 };
   g_hash_table_remove_all (session->chains);
   session->removed_by_person = false;
   session->behind_since = 0;
-  session->fork_suspected = false;
+  session->fork_suspected = session->unread_commit = false;
   session->hub.away_since = 0;
   session->expire_at = UINT64_MAX;
   session->rekey_at = session->mono + session->rekey_interval;
+  session->absent_at = UINT64_MAX;
   roster_fill (session);
   keys_epoch (session, false);
   if (session_is_over (session))
@@ -143,6 +163,14 @@ forget_past (Session *session)
   session->expire_at = next;
 }
 
+/* Whether this room is so young that others may come from another place than we. */
+static bool
+room_is_young (const Session *session)
+{
+  return session->room_since != 0
+         && session->mono - session->room_since < LIMIT_KEPT_MS;
+}
+
 /* We are not in the group any more. */
 static void
 merge_our_removal (Session *session, MlsStaged *staged)
@@ -154,6 +182,21 @@ merge_our_removal (Session *session, MlsStaged *staged)
     session_finish (session, SESSION_REMOVED, WIRE_CODE_REMOVED, 0);
   else if (session->knock.stage == KNOCK_NONE)
     order_rejoin (session);
+}
+
+/* "A person's removal … followed by `dismiss`". Not of who comes back in the same commit: its new place may be the old one. */
+static void
+dismiss_removed (Session *session, const MlsStaged *staged)
+{
+  for (size_t i = 0; i < mls_staged_changes (staged); i++) {
+    MlsChange change = mls_staged_change (staged, i);
+    const Member *member =
+        change.type == MLS_PROPOSAL_REMOVE && change.leaf_index < LIMIT_MEMBERS
+            ? session->by_leaf[change.leaf_index]
+            : NULL;
+    if (member && admin_removed_key (session, member->key))
+      hub_dismiss (session, member->peer);
+  }
 }
 
 static void
@@ -179,6 +222,8 @@ merge (Session *session, MlsStaged *staged, const Policy *policy,
   }
   keep (session, message);
   session->policy = *policy;
+  if (own)
+    dismiss_removed (session, staged);
   roster_apply (session, staged);
   if (info.has_path)
     session->rekey_at = session->mono + session->rekey_interval;
@@ -187,7 +232,11 @@ merge (Session *session, MlsStaged *staged, const Policy *policy,
     order_rejoin (session);
     return;
   }
-  session->behind_since = 0;
+  /* Our own commit says nothing about where the others are. */
+  if (!(own && session->fork_suspected)) {
+    session->behind_since = 0;
+    session->unread_commit = false;
+  }
   session->expire_at =
       MIN (session->expire_at, session->mono + LIMIT_PAST_MS + 1);
   roster_policy (session);
@@ -197,6 +246,9 @@ merge (Session *session, MlsStaged *staged, const Policy *policy,
     return;
   }
   tell_epoch (session);
+  /* Who has left that epoch by another commit, in the room before, is to notice at once. */
+  if (own && room_is_young (session))
+    beat_now (session);
   if (welcome.data)
     host_admit_all (session, seq, mls_slice (welcome.data, welcome.len));
   blob_clear (&welcome);
@@ -270,30 +322,94 @@ ask_replay (Session *session)
   out_text (session, &m);
 }
 
+/* What looks as if others were ahead may be one member's rubbish. Who is not behind reads in a moment what the admins and a
+ * few others say, each in the epoch where it is. */
 static void
-note_behind (Session *session)
+probe (Session *session)
 {
-  if (session->behind_since == 0)
-    session->behind_since = MAX (session->mono, 1);
+  const uint8_t *own = self_key (session);
+  unsigned before = 0;
+
+  if (session->mono < session->probe_at)
+    return;
+  session->probe_at = session->mono + LIMIT_PROBE_MS;
+  if (admin_is (session)) {
+    beat_now (session);
+    return;
+  }
+  for (guint i = 0; i < session->members->len && before < LIMIT_PROBES; i++) {
+    const Member *member = g_ptr_array_index (session->members, i);
+    if (key_equal (member->key, own)) {
+      Message present = { .type = MESSAGE_PRESENT, .peer = session->hub.peer };
+      talk_say (session, &present);
+      return;
+    }
+    before += member->admin_since == 0;
+  }
 }
 
 static void
-take_commit (Session *session, MlsSlice message, uint64_t epoch, uint64_t seq)
+note_behind (Session *session)
+{
+  /* Nobody else could have committed. */
+  if (admin_is (session) && session->admins->len == 1)
+    return;
+  if (session->behind_since == 0)
+    session->behind_since = MAX (session->mono, 1);
+  probe (session);
+}
+
+/* A message of the current epoch that we can read: from whom it shows that this is where the group is. */
+static void
+note_abreast (Session *session, uint32_t leaf)
+{
+  const Member *reference = beat_reference (session);
+
+  if (session->fork_suspected || !reference)
+    return;
+  if (reference->leaf == leaf
+      || reference->leaf
+             == mls_epoch_own_leaf (mls_group_epoch (session->group))) {
+    session->behind_since = 0;
+    session->unread_commit = false;
+  }
+}
+
+/* A commit of an epoch that we have left. In the room we were in, it lost against the one we merged. In a room after it the
+ * order is another: what comes first in it counts, and who left by another commit will have to join anew. */
+static void
+take_past_commit (Session *session, MlsSlice message, uint64_t epoch)
+{
+  KeptCommit *kept = find_kept (session, epoch);
+
+  session->stats.commits_void++;
+  if (!kept)
+    return;
+  if (kept->joined && kept->bytes.len == 0)
+    kept->bytes = blob_copy (message.data, message.len);
+  if (mls_slice_equal (mls_slice (kept->bytes.data, kept->bytes.len), message))
+    kept->seen = true;
+  else if ((!kept->seen || kept->joined) && room_is_young (session))
+    session->fork_suspected = true;
+}
+
+static void
+take_commit (Session *session, WireKind kind, MlsSlice message, uint64_t epoch,
+    uint64_t seq)
 {
   uint64_t current = mls_epoch_number (mls_group_epoch (session->group));
   MlsEvent event;
 
   if (epoch < current) {
-    session->stats.commits_void++;
-    /* In the room we were in, it lost against the one we merged. In a room after it, others may have merged this one. */
-    if (!is_kept (session, message) && session->room_since != 0
-        && session->mono - session->room_since < LIMIT_KEPT_MS)
-      session->fork_suspected = true;
+    take_past_commit (session, message, epoch);
     return;
   }
   if (epoch > current) {
     session->stats.unreadable++;
-    note_behind (session);
+    /* An honest hub takes commits as such from admins alone. */
+    session->unread_commit |= kind == WIRE_COMMIT;
+    if (session->unread_commit || room_is_young (session))
+      note_behind (session);
     return;
   }
   if (commits_is_candidate (session, message)) {
@@ -310,6 +426,7 @@ take_commit (Session *session, MlsSlice message, uint64_t epoch, uint64_t seq)
       session->stats.unreadable++;
     if (event.authentic)
       note_bad_path (session, event.sender.index);
+    session->unread_commit |= kind == WIRE_COMMIT && result != MLS_REPLAYED;
     if (session->fork_suspected && result == MLS_UNAUTHENTIC)
       note_behind (session);
     return;
@@ -355,29 +472,30 @@ take_application (Session *session, MlsSlice message, uint64_t epoch)
     return;
   if (epoch > current) {
     session->stats.unreadable++;
-    note_behind (session);
+    if (session->unread_commit || room_is_young (session))
+      note_behind (session);
     return;
   }
   MlsResult result =
       mls_group_process (session->group, message, session->mono, &event);
   if (result == MLS_OK) {
-    if (event.epoch == current) {
-      session->fork_suspected = false;
-      session->behind_since = 0;
-    }
+    if (event.epoch == current)
+      note_abreast (session, event.sender.index);
     take_event (session, &event);
   } else if (result == MLS_REPLAYED || result == MLS_OWN_MESSAGE) {
     session->stats.replayed++;
   } else {
     session->stats.unreadable++;
-    if (session->fork_suspected && epoch == current
-        && result == MLS_UNAUTHENTIC)
+    /* Who hears no admin and can't read what is said is not where the group is. */
+    if ((session->fork_suspected || session->unread_commit
+            || (session->stale && !admin_is (session)))
+        && epoch == current && result == MLS_UNAUTHENTIC)
       note_behind (session);
   }
 }
 
 void
-order_message (Session *session, MlsSlice message, uint64_t seq)
+order_message (Session *session, WireKind kind, MlsSlice message, uint64_t seq)
 {
   Reader in = mls_reader (message);
   uint16_t format = mls_message_head_read (&in);
@@ -410,7 +528,7 @@ order_message (Session *session, MlsSlice message, uint64_t seq)
   if (m.content_type == MLS_CONTENT_APPLICATION)
     take_application (session, message, m.epoch);
   else
-    take_commit (session, message, m.epoch, seq);
+    take_commit (session, kind, message, m.epoch, seq);
 }
 
 /* ---- Frames ---- */
@@ -438,6 +556,7 @@ is_next (Session *session, uint64_t seq)
   }
   session->stats.gaps += seq - hub->seq - 1;
   hub->gap_since = 0;
+  session->unread_commit = true; /* there may have been one */
   return true;
 }
 
@@ -466,7 +585,7 @@ order_frame (Session *session, const uint8_t *data, size_t len)
   if (!is_next (session, header.seq))
     return;
   hub->seq = header.seq;
-  order_message (session, message, header.seq);
+  order_message (session, header.kind, message, header.seq);
 }
 
 /* On a connection that came back, or in a new room: what the hub may not have. */
@@ -481,9 +600,14 @@ order_resend (Session *session, bool new_room)
     return;
   if (new_room) {
     session->room_since = MAX (session->mono, 1);
+    session->absent_at = session->mono + LIMIT_PLACE_MS;
     trim_kept (session);
+    session->fork_suspected = false;
     for (GList *l = session->kept.head; l; l = l->next) {
-      const KeptCommit *kept = l->data;
+      KeptCommit *kept = l->data;
+      kept->seen = false;
+      if (kept->joined)
+        continue;
       out_frame (session, session->hub.attending ? WIRE_COMMIT : WIRE_HANDOVER,
           0, kept->bytes.data, kept->bytes.len);
     }
@@ -491,7 +615,11 @@ order_resend (Session *session, bool new_room)
       ((Member *) g_ptr_array_index (session->members, i))->peer = 0;
   }
   commits_resend (session, away);
+  if (new_room)
+    talk_repeat (session);
   talk_resend (session, away);
+  if (!new_room)
+    host_resend (session);
   if (new_room)
     talk_announce (session);
 }
@@ -507,10 +635,12 @@ order_tick (Session *session)
     ask_replay (session);
   if (session->behind_since == 0)
     return;
-  if (session->mono - session->behind_since >= LIMIT_UNREADABLE_MS)
+  if (session->mono - session->behind_since >= LIMIT_UNREADABLE_MS) {
     order_rejoin (session);
-  else if (hub_is_member (session))
+  } else if (hub_is_member (session)) {
     ask_replay (session);
+    probe (session);
+  }
 }
 
 uint64_t
@@ -520,5 +650,8 @@ order_deadline (const Session *session)
     return UINT64_MAX;
   if (session->behind_since == 0)
     return session->expire_at;
-  return MIN (session->expire_at, session->behind_since + LIMIT_UNREADABLE_MS);
+  uint64_t deadline =
+      MIN (session->expire_at, session->behind_since + LIMIT_UNREADABLE_MS);
+  return hub_is_member (session) ? MIN (deadline, session->probe_at)
+                                 : deadline;
 }

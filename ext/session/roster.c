@@ -143,6 +143,7 @@ drop (Session *session, Member *member, bool tell)
   }
   session->by_leaf[member->leaf] = NULL;
   g_ptr_array_remove (session->members, member);
+  g_ptr_array_remove (session->admins, member);
   g_free (member);
 }
 
@@ -192,9 +193,12 @@ roster_apply (Session *session, const MlsStaged *staged)
 void
 roster_policy (Session *session)
 {
+  g_ptr_array_set_size (session->admins, 0);
   for (guint i = 0; i < session->members->len; i++) {
     Member *member = g_ptr_array_index (session->members, i);
     bool is_admin = policy_is_admin (&session->policy, member->key);
+    if (is_admin)
+      g_ptr_array_add (session->admins, member);
     if (is_admin && member->admin_since == 0) {
       member->admin_since = MAX (session->mono, 1);
       member->heard = false;

@@ -141,14 +141,18 @@ make (const SessionConfig *config, const Link *link)
   g_queue_init (&session->events);
   g_queue_init (&session->kept);
   g_queue_init (&session->own);
+  g_queue_init (&session->said);
   session->members = g_ptr_array_new ();
+  session->admins = g_ptr_array_new ();
   session->tracks = g_ptr_array_new ();
   session->epochs = g_array_new (FALSE, FALSE, sizeof (OpenEpoch));
   session->guests =
       g_ptr_array_new_with_free_func ((GDestroyNotify) guest_free);
+  session->admitted = g_array_new (FALSE, FALSE, sizeof (Admitted));
   session->wishes = g_ptr_array_new_with_free_func (g_free);
   session->removals = g_ptr_array_new_with_free_func (g_free);
   session->removed = g_ptr_array_new_with_free_func (g_free);
+  session->dismissed = g_array_new (FALSE, FALSE, sizeof (uint64_t));
   session->chains = g_hash_table_new_full (g_bytes_hash, g_bytes_equal,
       (GDestroyNotify) g_bytes_unref, (GDestroyNotify) g_bytes_unref);
   session->record_admitted = g_hash_table_new_full (
@@ -156,7 +160,7 @@ make (const SessionConfig *config, const Link *link)
   seen_init (&session->sids);
   seen_init (&session->refs);
   session->knock.at = session->hub.attend_at = UINT64_MAX;
-  session->rekey_at = session->expire_at = UINT64_MAX;
+  session->rekey_at = session->expire_at = session->absent_at = UINT64_MAX;
   return session;
 }
 
@@ -260,12 +264,15 @@ session_free (Session *session)
   g_queue_clear_full (&session->outputs, free_output);
   g_queue_clear_full (&session->events, free_event);
   g_ptr_array_unref (session->members);
+  g_ptr_array_unref (session->admins);
   g_ptr_array_unref (session->tracks);
   g_array_unref (session->epochs);
   g_ptr_array_unref (session->guests);
+  g_array_unref (session->admitted);
   g_ptr_array_unref (session->wishes);
   g_ptr_array_unref (session->removals);
   g_ptr_array_unref (session->removed);
+  g_array_unref (session->dismissed);
   g_hash_table_unref (session->record_admitted);
   g_hash_table_unref (session->chains);
   blob_clear (&session->record_content);
@@ -322,6 +329,7 @@ take_gone (Session *session, uint64_t peer)
   Member *member = roster_by_peer (session, peer);
 
   host_gone (session, peer);
+  hub_gone (session, peer);
   if (member && admin_is (session))
     admin_leaver (session, member, false);
 }

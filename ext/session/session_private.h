@@ -96,6 +96,13 @@ typedef struct
   bool decided; /* a rule or a person let it in */
 } Guest;
 
+/* Whom we have let in and not heard of since: the answer may be lost with our connection. */
+typedef struct
+{
+  uint64_t peer, at;
+  uint8_t key[IDENTITY_KEY_LEN];
+} Admitted;
+
 /* ---- The roster (roster.c) ---- */
 
 typedef struct
@@ -188,12 +195,25 @@ typedef struct
   uint8_t hash[DOOR_HASH_LEN]; /* of the MLS message */
   Blob bytes;
   uint64_t sent; /* mono; 0 while it is not sent in this connection */
+  bool
+      again; /* it had come back before: a hub that forgot may not have given it to all */
 } OwnMessage;
+
+/* One that has come back. */
+typedef struct
+{
+  Blob text;   /* JSON */
+  uint64_t at; /* mono */
+} SaidMessage;
 
 typedef struct
 {
   Blob bytes;
   uint64_t merged; /* mono */
+  uint64_t epoch;  /* that it ended */
+  bool seen;       /* in the order of the room that we are in */
+  bool
+      joined; /* the commit that added us, of which we have not the bytes: the first that comes */
 } KeptCommit;
 
 /* ---- Our own knock (knock.c) ---- */
@@ -268,11 +288,15 @@ typedef struct
   uint64_t replay_at,
       gap_since; /* frames left out: when to ask for them again, since when; 0 for none */
 
+  uint64_t
+      answer_by; /* `hello` or `returned` is to come; then the connection is given up */
+
   HubAsking asking;
   bool is_member; /* this place is a member's, for the hub */
   bool attending,
       is_owner; /* this place attends the door; it owns the meeting at the hub */
-  uint64_t attend_at; /* ask again; UINT64_MAX for never */
+  uint64_t reopened_at; /* `reopened` was last said; 0 for never */
+  uint64_t attend_at;   /* ask again; UINT64_MAX for never */
   unsigned attend_tries;
   bool attaching;
   uint64_t attach_at, attach_since;
@@ -314,6 +338,8 @@ struct Session
   Policy policy;
   char code[SECURITY_CODE_SIZE];
   GPtrArray *members; /* Member, by leaf */
+  GPtrArray *
+      admins; /* those of them that are owner or admin: looked at in each turn */
   Member *by_leaf[LIMIT_MEMBERS];
   uint64_t
       behind_since; /* others follow a commit that we can't read; 0: they don't */
@@ -322,8 +348,13 @@ struct Session
   GQueue kept;         /* KeptCommit, oldest first */
   uint64_t expire_at;  /* when the oldest past epoch's keys go */
   uint64_t room_since; /* mono: this room has been here for us */
+  uint64_t
+      absent_at; /* mono: who has not come into a new room by then has gone */
   bool
-      fork_suspected; /* in this room somebody sent a commit of an epoch that we left by another one */
+      unread_commit; /* an admin sent a commit that we can't read, or frames are missing: others may be ahead */
+  uint64_t probe_at; /* mono; the next word against a false alarm */
+  bool
+      fork_suspected; /* in this room another commit came first in an epoch that we left by ours: some have followed it */
   bool removed_by_person; /* `removed` named us */
   bool was_member;        /* of a group, whose last policy is in `policy` */
   bool reopening;         /* knocks for the group that `reopened` named */
@@ -339,7 +370,8 @@ struct Session
 
   /* Messages */
   uint64_t n;
-  GQueue own; /* OwnMessage, oldest first */
+  GQueue own;  /* OwnMessage, oldest first */
+  GQueue said; /* SaidMessage, oldest first: of the last minute */
   uint64_t heartbeat_at;
   uint64_t resend_at; /* while undelivered: say it all again */
   uint64_t
@@ -350,6 +382,7 @@ struct Session
   Budget budget;
   Seen sids, refs;
   GPtrArray *guests;   /* Guest */
+  GArray *admitted;    /* Admitted */
   uint64_t batch_at;   /* commit what joins; 0 for nothing */
   bool commit_now;     /* a person waits for it */
   GPtrArray *wishes;   /* Wish */
@@ -360,6 +393,7 @@ struct Session
   uint64_t
       candidate_sent; /* mono; 0 while it is not sent in this connection */
   GPtrArray *removed; /* keys that a person removed */
+  GArray *dismissed;  /* peers, of those whom our commits removed */
   bool held;          /* password and open admission */
   DoorChain chain;    /* ours */
   GHashTable *
@@ -417,6 +451,8 @@ void hub_attend (
 void hub_tell_admins (
     Session *session); /* an owner at the hub: who may attend, who owns */
 void hub_credits (Session *session);
+void hub_dismiss (Session *session, uint64_t peer);
+void hub_gone (Session *session, uint64_t peer);
 void hub_attach_request (Session *session,
     const WireMessage *m); /* an admin: a member asks to be attached */
 bool hub_is_member (const Session *session);
@@ -450,6 +486,10 @@ void host_refuse (Session *session, Guest *guest, DoorRefusal refusal,
     int64_t skew); /* frees the guest */
 void host_admit_all (
     Session *session, uint64_t seq, MlsSlice welcome); /* our commit has won */
+void host_heard_of (
+    Session *session, const uint8_t *key); /* a member has said where it is */
+void host_resend (
+    Session *session); /* our connection is back: what the hub may not have */
 void host_drop_guests (
     Session *session); /* we attend no more: each is sent `again` */
 void host_recheck (Session
@@ -465,7 +505,8 @@ void order_frame (Session *session, const uint8_t *data, size_t len);
 void order_take_group (Session *session, MlsGroup *group,
     const Policy *policy); /* joined or created */
 void order_drop_group (Session *session);
-void order_message (Session *session, MlsSlice message, uint64_t seq);
+void order_message (
+    Session *session, WireKind kind, MlsSlice message, uint64_t seq);
 void order_resend (Session *session, bool new_room);
 void order_rejoin (Session *session);
 void order_tick (Session *session);
@@ -535,6 +576,8 @@ bool admin_can_show (const Session
         *session); /* that we were named, to who is pinned to another key */
 void admin_name_all (
     Session *session); /* as the owner: whom no chain is known of */
+void admin_enforce (
+    Session *session); /* whom a person removed goes, wherever it came from */
 void admin_hold (Session *session, bool held);
 void admin_tick (Session *session);
 uint64_t admin_deadline (const Session *session);
@@ -578,6 +621,7 @@ bool talk_returned (Session *session, MlsSlice message);
 void talk_merged (
     Session *session); /* a new epoch: says again what has not come back */
 void talk_resend (Session *session, uint64_t away);
+void talk_repeat (Session *session); /* in a new room */
 void talk_clear (Session *session);
 void talk_announce (
     Session *session); /* present and our tracks, in a group we came into */
@@ -589,6 +633,9 @@ Blob talk_here (Session *session);
 
 void beat_take (Session *session, Member *member, uint64_t t);
 void beat_start (Session *session); /* in a group from now on */
+void beat_now (Session *session);   /* an admin shows that it is there */
+const Member *beat_reference (const Session *
+        session); /* whose word counts about where the group is; NULL for nobody's */
 void beat_first (Session *session, Member *host, int64_t difference);
 void beat_tick (Session *session);
 uint64_t beat_deadline (const Session *session);

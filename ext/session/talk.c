@@ -15,6 +15,42 @@ free_own (OwnMessage *own)
   g_free (own);
 }
 
+static void
+free_said (SaidMessage *said)
+{
+  blob_clear (&said->text);
+  g_free (said);
+}
+
+static void
+trim_said (Session *session)
+{
+  while (session->said.head) {
+    const SaidMessage *oldest = session->said.head->data;
+    if (session->said.length <= LIMIT_KEPT_SAID
+        && session->mono - oldest->at <= LIMIT_KEPT_MS)
+      break;
+    free_said (g_queue_pop_head (&session->said));
+  }
+}
+
+/* What is said anew by itself is not kept. */
+static void
+keep_said (Session *session, const OwnMessage *own)
+{
+  MessageType type = own->message.type;
+  size_t len;
+  char *text;
+
+  if (type == MESSAGE_HEARTBEAT || type == MESSAGE_PRESENT
+      || !(text = message_write (&own->message, &len)))
+    return;
+  SaidMessage *said = g_new (SaidMessage, 1);
+  *said = (SaidMessage){ { (uint8_t *) text, len }, session->mono };
+  g_queue_push_tail (&session->said, said);
+  trim_said (session);
+}
+
 static bool
 protect (Session *session, const Message *message, Blob *out)
 {
@@ -94,7 +130,9 @@ talk_returned (Session *session, MlsSlice message)
         || memcmp (own->bytes.data, message.data, message.len) != 0)
       continue;
     g_queue_delete_link (&session->own, l);
-    came_back (session, own);
+    keep_said (session, own);
+    if (!own->again)
+      came_back (session, own);
     free_own (own);
     return true;
   }
@@ -136,9 +174,31 @@ talk_resend (Session *session, uint64_t away)
   }
 }
 
+/* A hub that died may have given to some what it had given back to us: who has heard it drops it by its number. */
+void
+talk_repeat (Session *session)
+{
+  SaidMessage *said;
+
+  trim_said (session);
+  while ((said = g_queue_pop_head (&session->said))) {
+    OwnMessage *own = g_new0 (OwnMessage, 1);
+    own->again = true;
+    JsonResult read =
+        message_read (said->text.data, said->text.len, &own->message);
+    free_said (said);
+    if (read == JSON_OK && session->own.length < LIMIT_OWN_PENDING
+        && protect (session, &own->message, &own->bytes))
+      g_queue_push_tail (&session->own, own);
+    else
+      free_own (own);
+  }
+}
+
 void
 talk_clear (Session *session)
 {
+  g_queue_clear_full (&session->said, (GDestroyNotify) free_said);
   g_queue_clear_full (&session->own, (GDestroyNotify) free_own);
 }
 
@@ -258,6 +318,7 @@ take_present (Session *session, Member *member, uint64_t peer)
     return;
   }
   member->peer = peer;
+  host_heard_of (session, member->key);
   admin_is_back (session, member);
 }
 

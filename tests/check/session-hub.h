@@ -30,6 +30,8 @@ typedef struct
   int client;   /* its connection's, or -1 */
   guint64 left; /* when the connection went */
   gboolean member, admin, knocking, routed;
+  gboolean
+      serves; /* as an admin: has said credits since it was at the door itself */
   guint64 admin_peer;    /* who works on its knock */
   guint64 credits, used; /* as an admin */
   guint64 sent;          /* the last frame it was given */
@@ -76,6 +78,9 @@ struct World
   gboolean (*drop) (World *world, int from, const HubFrame *frame);
   gboolean (*withhold) (World *world, int to, const HubFrame *frame);
   void (*tamper) (World *world, WireMessage *message);
+  /* What is lost on its way from a client: of text frames the message, of binary ones NULL. */
+  gboolean (*lose) (World *world, int from, const WireMessage *text);
+  gboolean mute; /* takes connections and says nothing */
   guint64 knocks_routed;
 };
 
@@ -202,7 +207,7 @@ hub_route (World *w)
     for (guint k = 0; k < w->hub.places->len; k++) {
       HubPlace *admin = g_ptr_array_index (w->hub.places, k);
       if (admin == place || !admin->admin || admin->client < 0
-          || admin->used >= admin->credits)
+          || !admin->serves || admin->used >= admin->credits)
         continue;
       WireMessage m = place->knock;
       m.peer = place->peer;
@@ -288,6 +293,7 @@ hub_open (World *w, HubPlace *place, const WireMessage *m, gboolean attend)
   answer.opened.running = hub->open;
   hub->open = TRUE;
   place->admin = place->member = TRUE;
+  place->serves = FALSE;
   place->credits = place->used = 0;
   place->sent = hub->seq;
   memcpy (answer.opened.room, hub->room, LIMIT_ROOM);
@@ -307,7 +313,7 @@ hub_knock (World *w, HubPlace *place, const WireMessage *m)
     place->knock.knock.sig = blob_copy (m->knock.sig.data, m->knock.sig.len);
   }
   place->knocking = TRUE;
-  place->routed = FALSE;
+  place->routed = place->serves = FALSE;
   hub_route (w);
   if (!place->routed) {
     WireMessage waiting = { .type = WIRE_WAITING };
@@ -337,6 +343,7 @@ hub_admitted (World *w, HubPlace *place, const WireMessage *m)
 
   place->member = TRUE;
   place->knocking = FALSE;
+  place->serves |= place->admin;
   place->sent = m->admitted.seq;
   answer.admitted.seq = m->admitted.seq;
   memcpy (answer.admitted.room, w->hub.room, LIMIT_ROOM);
@@ -405,6 +412,8 @@ hub_text (World *w, int client, const WireMessage *m)
       break;
     case WIRE_CREDITS:
       place->credits = m->credits;
+      place->serves = TRUE;
+      place->knocking = FALSE;
       hub_route (w);
       break;
     case WIRE_KNOCK:
@@ -508,6 +517,11 @@ hub_binary (World *w, int client, const guint8 *data, gsize len)
 static inline void
 hub_connect (World *w, int client)
 {
+  if (w->mute) {
+    w->clients[client].connected = TRUE;
+    session_connected (w->clients[client].session, world_spki);
+    return;
+  }
   HubPlace *place = g_new0 (HubPlace, 1);
   WireMessage hello = { .type = WIRE_HELLO, .hello.version = WIRE_VERSION };
 
@@ -583,14 +597,14 @@ client_pump (World *w, int i)
         client_cut (w, i);
         break;
       case SESSION_SEND_BINARY:
-        if (client_place (w, i))
+        if (client_place (w, i) && !(w->lose && w->lose (w, i, NULL)))
           hub_binary (w, i, out.data, out.len);
         break;
       default:
         fail_unless_equals_int (
             wire_read ((const char *) out.data, out.len, WIRE_FROM_CLIENT, &m),
             JSON_OK);
-        if (client_place (w, i))
+        if (client_place (w, i) && !(w->lose && w->lose (w, i, &m)))
           hub_text (w, i, &m);
         wire_clear (&m, WIRE_FROM_CLIENT);
     }

@@ -489,7 +489,7 @@ hub_begin (World *world)
   HubLie *lie = world->lie;
 
   lie->on = true;
-  world->lying = true;
+  world->lying = world->deceived = true;
   if (lie->bend == HUB_SUPPRESSES) {
     person_act (world_owner (world), ACT_REMOVE,
         g_ptr_array_index (world->people, world->plan.people - 1), 0);
@@ -521,6 +521,8 @@ plan_hub (World *world)
   if (world->plan.policy.admission == ADMISSION_OPEN)
     world->plan.policy.admission = ADMISSION_WAITING_ROOM;
   world->plan.strangers = 1;
+  /* Whom it has parted hears no admin from then on, and says so within 35 s. */
+  world->plan.end = world->plan.heal + 40000;
   if (world->adversary->powers & LIES_ON) {
     world->plan.end = world->plan.heal + 1000;
     world->plan.late_comers = false;

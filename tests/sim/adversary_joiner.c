@@ -10,7 +10,7 @@ plan_joiner (World *world)
   Policy *policy = &world->plan.policy;
   JoinerBend bend = (JoinerBend) world->adversary->bend;
 
-  quiet_plan (world, bend == JOINER_LATE ? 60000 : 14000);
+  quiet_plan (world, bend == JOINER_LATE ? 45000 : 14000);
   policy->admission = bend == JOINER_GUESSES || dice_chance (&world->dice, 500)
                           ? ADMISSION_PASSWORD
                           : ADMISSION_OPEN;
@@ -70,7 +70,7 @@ const Adversary joiner_adversaries[] = {
   JOINER (JOINER_OLD, "joiner-old", "has a key package whose time is over"),
   JOINER (
       JOINER_FOR_EVER, "joiner-for-ever", "has a key package that never ends"),
-  JOINER (JOINER_LATE, "joiner-late", "proves 40 s after the reply"),
+  JOINER (JOINER_LATE, "joiner-late", "proves 33 s after the reply"),
   JOINER (JOINER_NO_ROLE, "joiner-no-role", "has a leaf without a role"),
   JOINER (JOINER_CLAIMS_MEMBER, "joiner-claims-member",
       "knocks as a member that it is not"),

@@ -4,7 +4,8 @@
 #include "adversaries.h"
 #include "insider.h"
 
-#define TIMES 6 /* how often the bent thing is done */
+#define TIMES 6   /* how often the bent thing is done */
+#define FLOOD 100 /* tracks at a time; LIMIT_TRACKS_OPEN are allowed */
 
 typedef enum
 {
@@ -16,7 +17,7 @@ typedef enum
   SAY_TRACK,  /* as a listener */
   SAY_SCREEN, /* where nobody may */
   SAY_FLOOD,
-  SAY_PROPOSALS /* standalone */
+  SAY_AHEAD /* what nobody can read, as if of epochs to come */
 } SayBend;
 
 typedef struct
@@ -162,6 +163,9 @@ say (Liar *lie, SayBend bend)
   Message m = { .n = lie->n++ };
 
   switch (bend) {
+    case SAY_AHEAD:
+      insider_say_ahead (lie->liar, lie->times % 3, lie->times % 2);
+      return;
     case SAY_HEARTBEAT:
       m.type = MESSAGE_HEARTBEAT;
       m.heartbeat = person_mono (lie->liar);
@@ -198,13 +202,14 @@ say_tick (World *world)
     garbage_first (lie);
     return;
   }
-  if (world->now < lie->next || (lie->times >= TIMES && bend != SAY_HEARTBEAT))
+  if (world->now < lie->next
+      || (lie->times >= TIMES && bend != SAY_HEARTBEAT && bend != SAY_AHEAD))
     return;
   lie->times++;
   world->lied++;
   lie->next = world->now + (bend == SAY_HEARTBEAT ? 5000 : 1000);
   if (bend == SAY_FLOOD)
-    for (unsigned i = 0; i < 200; i++)
+    for (unsigned i = 0; i < FLOOD; i++)
       say (lie, SAY_TRACK);
   else
     say (lie, bend);
@@ -284,6 +289,8 @@ const Adversary member_adversaries[] = {
   SAY (SAY_TRACK, "say-track", "a listener announces a track"),
   SAY (SAY_SCREEN, "say-screen", "shares a screen where only admins may"),
   SAY (SAY_FLOOD, "say-flood", "announces hundreds of tracks"),
+  SAY (SAY_AHEAD, "say-ahead",
+      "sends what nobody can read, as if others were in epochs to come"),
   { "say-heartbeat", "a member beats in the admins' stead",
       LIES_AS_MEMBER | LIES_AS_HUB | LIES_ON, SAY_HEARTBEAT, plan_heartbeat,
       say_people, heartbeat_begin, NULL, say_tick, free_lie },

@@ -33,7 +33,7 @@ typedef enum
   JOINER_CONTROL_NAME,  /* with a character that changes the direction */
   JOINER_OLD,           /* a key package whose time is over */
   JOINER_FOR_EVER,      /* or never ends */
-  JOINER_LATE,          /* the proof, 40 s after the reply */
+  JOINER_LATE,          /* the proof, 33 s after the reply */
   JOINER_NO_ROLE,       /* a leaf without a role */
   JOINER_CLAIMS_MEMBER, /* a member's key, and no signature of it */
   JOINER_N_BENDS

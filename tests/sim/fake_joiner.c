@@ -3,8 +3,10 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fake.h"
 
-#define RUNS 60
+#define RUNS 60     /* of who tires an admin's budget, */
+#define FEW_RUNS 10 /* and of who is refused for what it is */
 #define RETRY_MS 400
+#define LATE_MS 33000 /* an admin gives up after 30 s, and the hub after 35 */
 
 typedef struct
 {
@@ -35,6 +37,20 @@ is_bent (const Joiner *j)
     default:
       return true;
   }
+}
+
+/* Those that knock and knock, for whom one key package does. */
+static bool
+is_busy (const Joiner *j)
+{
+  return j->bend == JOINER_GUESSES || j->bend == JOINER_STOPS
+         || j->bend == JOINER_FLOODS || j->bend == JOINER_CLAIMS_MEMBER;
+}
+
+static unsigned
+runs_of (const Joiner *j)
+{
+  return is_busy (j) ? RUNS : FEW_RUNS;
 }
 
 static MlsKeyPackage *
@@ -74,7 +90,7 @@ knock (Person *person)
                          ? world->wrong_password
                          : world->password;
 
-  if (j->runs++ >= RUNS)
+  if (j->runs++ >= runs_of (j))
     return;
   j->bent = is_bent (j);
   world->lied += j->bent;
@@ -85,11 +101,12 @@ knock (Person *person)
     dice_bytes (&world->dice, t->sid, DOOR_SID_LEN);
   j->cpace = cpace_new (
       CPACE_INITIATOR, password, ci, ci_len, t->sid, DOOR_SID_LEN, NULL);
-  if (!j->key_package || j->bend != JOINER_SAME_REF) {
+  if (!j->key_package || (j->bend != JOINER_SAME_REF && !is_busy (j))) {
     mls_key_package_free (j->key_package);
     mls_key_package_free (j->other);
     j->key_package = make_key_package (person, j);
-    j->other = make_key_package (person, j);
+    j->other =
+        j->bend == JOINER_OTHER_REF ? make_key_package (person, j) : NULL;
   }
   j->offers.count = 1;
   j->offers.offers[0].suite = (uint16_t) world->plan.suite;
@@ -183,7 +200,7 @@ take_reply (Person *person, const WireMessage *m)
       || j->bend == JOINER_CLAIMS_MEMBER)
     again (person, 50);
   else
-    world_after (person->world, j->bend == JOINER_LATE ? 40000 : 10, prove,
+    world_after (person->world, j->bend == JOINER_LATE ? LATE_MS : 10, prove,
         person, j->runs);
 }
 
@@ -266,7 +283,7 @@ static void
 joiner_gone (Person *person)
 {
   Joiner *j = person->fake_state;
-  if (j->runs < RUNS)
+  if (j->runs < runs_of (j))
     world_after (person->world, RETRY_MS, start_again, person, 0);
 }
 

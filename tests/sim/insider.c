@@ -73,6 +73,34 @@ insider_say (Person *person, const Message *message)
   g_free (text);
 }
 
+/* version 2, wire_format 2, group_id<V>: 1 and 32, then epoch 8 and content_type (RFC 9420, 6.3) */
+#define EPOCH_AT (2 + 2 + 1 + DOOR_GROUP_ID_LEN)
+
+void
+insider_say_ahead (Person *person, uint64_t epochs, bool as_commit)
+{
+  MlsGroup *group = insider_group (person);
+  MlsBuffer out = { 0 };
+
+  if (group
+      && mls_group_protect (group, mls_slice ("?", 1), (MlsSlice){ 0 },
+             LIMIT_PADDING_APPLICATION, &out)
+             == MLS_OK) {
+    MlsSlice message = mls_buffer_slice (&out);
+    uint8_t *copy = g_memdup2 (message.data, message.len);
+    uint64_t epoch = session_epoch (person->session) + epochs;
+    for (int i = 0; i < 8; i++)
+      copy[EPOCH_AT + i] = (uint8_t) (epoch >> (56 - 8 * i));
+    copy[EPOCH_AT + 8] =
+        as_commit ? MLS_CONTENT_COMMIT : MLS_CONTENT_APPLICATION;
+    copy[message.len - 1] ^= 1;
+    insider_send (
+        person, WIRE_APPLICATION, mls_slice (copy, message.len), false);
+    g_free (copy);
+  }
+  mls_buffer_free (&out);
+}
+
 /* ---- Commits ---- */
 
 /* What a bent commit is made of. */

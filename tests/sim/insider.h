@@ -18,6 +18,9 @@ void insider_send (
 /* An application message with this content. */
 void insider_say (Person *person, const Message *message);
 
+/* What nobody can read, of the epoch that comes after so many more. */
+void insider_say_ahead (Person *person, uint64_t epochs, bool as_commit);
+
 typedef enum
 {
   COMMIT_PLAIN,        /* nothing but fresh keys */

@@ -6,6 +6,7 @@
 #include "watch.h"
 
 #include "fake.h"
+#include "insider.h"
 
 #include <malloc.h>
 
@@ -14,6 +15,7 @@
 #define SILENCE_MS 65000
 #define SLACK_MS 1500 /* this file looks once a second */
 #define ROSTERS_OF_ALL 20
+#define HEAP_EVERY_S 4
 
 Watch *
 watch_of (Person *person)
@@ -182,7 +184,7 @@ compare_seats (World *world, const EpochTruth *before, EpochTruth *after)
         && !policy_is_admin (&before->policy, seat->key))
       world_fail (world, 6, "somebody was added while the meeting was locked");
     if (!truth_seat (before, seat->key)
-        && truth_key_in (world->truth->removed, seat->key))
+        && truth_is_barred (world, seat->key, after))
       world_fail (world, 4, "somebody who was removed is in again");
   }
   for (guint i = 0; i < before->seats->len; i++) {
@@ -195,9 +197,11 @@ compare_seats (World *world, const EpochTruth *before, EpochTruth *after)
     if (policy_is_owner (&after->policy, seat->key))
       world_fail (world, 6, "the owner was removed");
     if (truth_any (world, INTENT_REMOVE, seat->key))
-      truth_put_key (world->truth->removed, seat->key);
+      truth_removed (world, seat->key, after);
     else if (hub_is_honest (world) && !world->truth->liar_was_admin
-             && !may_be_gone (world, person))
+             && !may_be_gone (world, person)
+             && !(seat->role == ROLE_RECORDER
+                  && after->policy.recording == WHO_NOBODY))
       world_fail (
           world, 8, "%u was removed and nobody wanted it", person->index);
   }
@@ -279,6 +283,7 @@ new_epoch (Person *person, const EpochTruth *before)
   memcpy (epoch->authenticator, session_epoch_authenticator (session),
       MLS_HASH_LEN);
   memcpy (epoch->group, session_group_id (session), DOOR_GROUP_ID_LEN);
+  memcpy (epoch->room, insider_room (person), LIMIT_ROOM);
   epoch->epoch = session_epoch (session);
   epoch->policy = *session_policy (session);
   g_strlcpy (epoch->code, session_security_code (session), sizeof epoch->code);
@@ -290,8 +295,12 @@ new_epoch (Person *person, const EpochTruth *before)
   /* group is followed by epoch in the struct: that is the key. */
   EpochTruth *other =
       g_hash_table_lookup (world->truth->numbers, epoch->group);
-  /* A hub that lost its memory gives one number twice; who got the other commit joins anew. */
-  if (other && hub_is_honest (world) && !world->hub_forgot)
+  /* A room that all had left is forgotten like all of them by a hub that restarts. */
+  if (other && memcmp (other->room, epoch->room, LIMIT_ROOM) != 0)
+    world->hub_forgot = true;
+  /* A hub that lost its memory, or the room when the owner closed it, gives one number twice; who got the other commit
+   * joins anew. */
+  if (other && hub_is_honest (world) && !world->hub_forgot && !world->over)
     world_fail (world, 2, "two epochs %" G_GUINT64_FORMAT " of one group",
         epoch->epoch);
   g_hash_table_insert (world->truth->numbers, epoch->group, epoch);
@@ -353,6 +362,8 @@ enter_epoch (Person *person)
     world_fail (world, 1, "%u is in an epoch without being in its roster",
         person->index);
   check_base_key (person, epoch);
+  if (person->owner)
+    truth_owner_in (world, epoch);
   if (before && memcmp (before->group, epoch->group, DOOR_GROUP_ID_LEN) == 0
       && before->epoch + 1 == epoch->epoch) {
     bool removed = false;
@@ -365,6 +376,11 @@ enter_epoch (Person *person)
     g_array_set_size (watch->passed, 0);
   }
   watch->epoch = epoch;
+  for (guint i = 0; i < world->people->len; i++) {
+    const Person *other = g_ptr_array_index (world->people, i);
+    if (other->watch && other->watch->epoch == epoch)
+      watch->apart[i] = 0;
+  }
   world_say (world, "%u in epoch %" G_GUINT64_FORMAT " of %u %02x%02x",
       person->index, epoch->epoch, epoch->seats->len, authenticator[0],
       authenticator[1]);
@@ -438,7 +454,8 @@ check_together (World *world)
   const EpochTruth *newest = NULL;
   Person *late = NULL;
 
-  if (!world->calm_since || (world->lying && !hub_is_honest (world)))
+  /* "under a lying hub they say `stale` or `split`": check_notice(), and that does not end with the lie. */
+  if (!world->calm_since || world->deceived)
     return;
   for (guint i = 0; i < world->people->len; i++) {
     Person *person = g_ptr_array_index (world->people, i);
@@ -463,6 +480,14 @@ check_together (World *world)
         "%u is still in epoch %" G_GUINT64_FORMAT
         ", others have gone to %" G_GUINT64_FORMAT,
         late->index, late->watch->epoch->epoch, newest->epoch);
+}
+
+/* Who is in no epoch for a while begins anew. */
+static void
+forget_apart (Person *person)
+{
+  for (guint i = 0; person->watch && i < person->world->people->len; i++)
+    person->watch->apart[i] = 0;
 }
 
 /* 7: who is not where the admins are says so, and then is silent. */
@@ -514,6 +539,9 @@ check_memory (World *world)
   if (server_memory (world) > (size_t) 64 << 20)
     world_fail (world, 9, "the hub keeps %zu bytes", server_memory (world));
 #ifdef __GLIBC__
+  /* It walks all that is free. */
+  if (world->heap_before && world->now / 1000 % HEAP_EVERY_S != 0)
+    return;
   struct mallinfo2 heap = mallinfo2 ();
   if (!world->heap_before)
     world->heap_before = heap.uordblks + heap.hblkhd;
@@ -559,8 +587,10 @@ invariants_second (World *world)
   check_together (world);
   for (guint i = 0; i < world->people->len; i++) {
     Person *person = g_ptr_array_index (world->people, i);
-    if (!counts (person))
+    if (!counts (person)) {
+      forget_apart (person);
       continue;
+    }
     check_notice (world, person);
     keys_second (person);
   }
@@ -585,9 +615,9 @@ is_rightly_out (World *world, Person *person, const EpochTruth *epoch)
 
   /* What a lying hub did to somebody at the door is over when the timers of the door are. */
   return !hub_is_honest (world) || world->now < person->excused
-         || !person->came || !person->wants_in
-         || !person->session || !truth_admissible (world, person)
-         || !clock_fits (world, person) || policy->locked || world->was_locked
+         || !person->came || !person->wants_in || !person->session
+         || !truth_admissible (world, person) || !clock_fits (world, person)
+         || policy->locked || world->was_locked
          || policy->max_members <= world->plan.people + 1u
          || person->role == ROLE_RECORDER || person->state == SESSION_REMOVED
          || (person->state == SESSION_DENIED
@@ -620,8 +650,8 @@ invariants_end (World *world)
           person->index, admin->index);
   }
   for (guint i = 0; i < epoch->seats->len; i++)
-    if (truth_key_in (
-            world->truth->removed, g_array_index (epoch->seats, Seat, i).key))
+    if (truth_is_barred (
+            world, g_array_index (epoch->seats, Seat, i).key, epoch))
       world_fail (world, 4, "somebody who was removed is in at the end");
   if (world->probe && epoch->policy.locked != world->probe_locked)
     world_fail (world, 8, "what the admin wanted was not done");

@@ -6,6 +6,7 @@
 #include "ext/session/check.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -218,6 +219,11 @@ main (int argc, char **argv)
   Report sum = { 0 };
   gint64 began = g_get_monotonic_time ();
 
+#ifdef __GLIBC__
+  /* Worlds come and go: their memory is kept for the next. */
+  mallopt (M_MMAP_THRESHOLD, 256 << 20);
+  mallopt (M_TRIM_THRESHOLD, 512 << 20);
+#endif
   chance_install ();
   if (!core_init ())
     return 2;

@@ -144,6 +144,7 @@ state_changed (Person *person, const SessionEvent *event)
   World *world = person->world;
 
   person->state = event->state;
+  world->over |= event->state == SESSION_ENDED;
   person->code = event->code;
   world_say (
       world, "%u is %d, code %d", person->index, event->state, event->code);
@@ -242,6 +243,7 @@ wake (World *world, void *what, uint64_t number)
   if (person->session && person->wake == world->now
       && person->crashes == number) {
     person->wake = 0;
+    session_tick (person->session, person_mono (person), person_wall (person));
     person_turn (person);
   }
 }
@@ -256,7 +258,6 @@ person_turn (Person *person)
 
   if (!person->session)
     return;
-  session_tick (person->session, person_mono (person), person_wall (person));
   while (more && !world->failure) {
     more = false;
     while (session_next_event (person->session, &event)) {

@@ -151,7 +151,7 @@ schedule_arrivals (World *world)
 {
   Dice *dice = &world->dice;
   Plan *plan = &world->plan;
-  uint64_t latest = plan->storm ? 4000 : plan->settled - 3500;
+  uint64_t latest = plan->storm ? 2000 : plan->settled - 3500;
 
   for (guint i = 0; i < world->people->len; i++) {
     Person *person = g_ptr_array_index (world->people, i);

@@ -110,8 +110,10 @@ struct World
 
   bool
       lying; /* the hub does not do now what an honest one would: other rules hold (invariant 7) */
-  bool healed;     /* past plan.heal */
-  bool over;       /* the owner ended the meeting */
+  bool
+      deceived; /* it has: its members may have been parted, and then say so */
+  bool healed;  /* past plan.heal */
+  bool over;    /* the owner ended the meeting */
   bool was_locked; /* at some time: who was away then may be out */
   bool probe,
       probe_locked; /* what an admin wanted at last: it must come about */
@@ -233,7 +235,7 @@ void person_start (Person *person);
 void person_stop (Person *person);
 void person_crash (Person *person);
 
-/* Lets the session do what is due, takes what it gives, and looks at the invariants. After each input. */
+/* Takes what the session gives, and looks at the invariants. After session_tick() and each input. */
 void person_turn (Person *person);
 
 void person_connected (Person *person);

@@ -25,7 +25,7 @@ typedef struct
   Conn *admin;
   uint64_t peer;
   char source[LIMIT_SOURCE + 1];
-  bool member; /* signed with a member's key */
+  bool member; /* with the joiner's own key in it */
   Person *joiner;
 } Run;
 
@@ -145,13 +145,15 @@ admins_door (Conn *conn, Direction direction, const WireMessage *m)
   World *world = conn->world;
 
   if (direction == DOWN && m->type == WIRE_KNOCK) {
-    Run run = {
-      .admin = conn, .peer = m->peer, .member = m->knock.key.len > 0
-    };
+    Run run = { .admin = conn, .peer = m->peer };
     g_strlcpy (run.source, m->knock.source, sizeof run.source);
     GBytes *ya = g_bytes_new_static (m->knock.ya, CPACE_SHARE_LEN);
     run.joiner = g_hash_table_lookup (world->tap->knocks, ya);
     g_bytes_unref (ya);
+    /* Whose key it names, and that it is who sent it. */
+    run.member =
+        m->knock.key.len == IDENTITY_KEY_LEN && run.joiner
+        && memcmp (m->knock.key.data, run.joiner->key, IDENTITY_KEY_LEN) == 0;
     g_array_append_val (world->tap->runs, run);
   } else if (direction == DOWN && m->type == WIRE_PROOF) {
     Run *run = find_run (world, conn, m->peer);
@@ -245,5 +247,8 @@ tap_frame (Conn *conn, Direction direction, bool binary, GBytes *bytes)
     admins_door (conn, direction, &m);
   if (direction == DOWN)
     check_stranger (conn, false, &m);
+  /* Over the budget: the runs that a hub's death broke have cost their tokens. */
+  if (direction == DOWN && m.type == WIRE_AGAIN && m.after >= LIMIT_SOURCE_MS)
+    person->excused = world->now + m.after + 5000;
   wire_clear (&m, from);
 }

@@ -1,7 +1,7 @@
 /* What is true, by the script: who may be in, who wanted what.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "truth.h"
+#include "watch.h"
 
 static guint
 key_hash (gconstpointer key)
@@ -47,7 +47,7 @@ truth_new (World *world)
   truth->numbers = g_hash_table_new (key_hash, number_equal);
   truth->intents = g_array_new (FALSE, FALSE, sizeof (Intent));
   truth->admitted = g_hash_table_new_full (key_hash, same_key, g_free, NULL);
-  truth->removed = g_hash_table_new_full (key_hash, same_key, g_free, NULL);
+  truth->removed = g_hash_table_new_full (key_hash, same_key, g_free, g_free);
   truth->members = g_hash_table_new_full (key_hash, same_key, g_free, NULL);
   return truth;
 }
@@ -131,13 +131,70 @@ truth_spend (World *world, IntentType type, const uint8_t *key, uint64_t value)
   GArray *intents = world->truth->intents;
   for (guint i = 0; i < intents->len; i++) {
     Intent *intent = &g_array_index (intents, Intent, i);
-    if (intent->type == type && !intent->spent && intent->value == value
+    /* Where a hub forgot, what was done in vain is done again. */
+    if (intent->type == type && (!intent->spent || world->hub_forgot)
+        && intent->value == value
         && (!key || memcmp (intent->key, key, IDENTITY_KEY_LEN) == 0)) {
       intent->spent = true;
       return true;
     }
   }
   return false;
+}
+
+void
+truth_removed (World *world, const uint8_t *key, const EpochTruth *epoch)
+{
+  const Intent *intent = find_intent (world, INTENT_REMOVE, key);
+
+  if (g_hash_table_contains (world->truth->removed, key))
+    return;
+  Removed *removed = g_new0 (Removed, 1);
+  removed->epoch = epoch;
+  removed->who = intent ? intent->who : NULL;
+  removed->crashes = intent ? intent->who->crashes : 0;
+  g_hash_table_insert (
+      world->truth->removed, g_memdup2 (key, IDENTITY_KEY_LEN), removed);
+}
+
+static bool
+same_group (const EpochTruth *a, const EpochTruth *b)
+{
+  return memcmp (a->group, b->group, DOOR_GROUP_ID_LEN) == 0;
+}
+
+void
+truth_owner_in (World *world, const EpochTruth *epoch)
+{
+  GHashTableIter iter;
+  gpointer value;
+
+  g_hash_table_iter_init (&iter, world->truth->removed);
+  while (g_hash_table_iter_next (&iter, NULL, &value)) {
+    Removed *removed = value;
+    removed->owner_knows |= same_group (removed->epoch, epoch)
+                            && epoch->epoch >= removed->epoch->epoch;
+  }
+}
+
+/* Not known to who has lost all: the owner that opens a new group knows what it had heard. And where a hub forgot, the group
+ * may have gone another way; but who removed somebody and is still there will not have it. */
+bool
+truth_is_barred (World *world, const uint8_t *key, const EpochTruth *epoch)
+{
+  const Removed *removed = g_hash_table_lookup (world->truth->removed, key);
+
+  if (!removed)
+    return false;
+  if (!same_group (removed->epoch, epoch))
+    return removed->owner_knows;
+  return epoch->epoch >= removed->epoch->epoch
+         && (!world->hub_forgot
+             || (removed->who && person_is_member (removed->who)
+                 && removed->who->crashes == removed->crashes
+                 && removed->who->watch && removed->who->watch->epoch
+                 && removed->who->watch->epoch->epoch
+                        >= removed->epoch->epoch));
 }
 
 bool
