@@ -30,7 +30,7 @@
 
 /* Sizes in bytes */
 #define SECRETSTREAM_FIXED_HEADER 48u /* up to the recipients */
-#define SECRETSTREAM_SEALED 80u      /* the key, sealed to one recipient */
+#define SECRETSTREAM_SEALED 80u       /* the key, sealed to one recipient */
 #define SECRETSTREAM_CHECK 32u
 #define SECRETSTREAM_MAX_HEADER                                               \
   (SECRETSTREAM_FIXED_HEADER                                                  \
