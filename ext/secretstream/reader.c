@@ -298,6 +298,10 @@ take_chunk (SecretstreamReader *reader, const uint8_t *bytes, uint8_t *out)
              != (reader->complete
                  && reader->chunk + 1 == reader->total_chunks))
     return SECRETSTREAM_DAMAGED;
+  /* An index that promises more, or less, than there is */
+  if (reader->known && reader->chunk + 1 == reader->total_chunks
+      && reader->offset + reader->len != reader->total_bytes)
+    return SECRETSTREAM_DAMAGED;
   if (begins && !reader->known
       && !segment_starts_add (&reader->starts, reader->offset))
     return reader->starts.count == SECRETSTREAM_MAX_SEGMENTS
