@@ -57,7 +57,8 @@ check_refused (const GByteArray *changed, gsize from)
 
   fail_if (result == SECRETSTREAM_OK);
   fail_unless (got->len <= plain->len);
-  fail_unless (memcmp (got->data, plain->data, got->len) == 0);
+  fail_unless (
+      got->len == 0 || memcmp (got->data, plain->data, got->len) == 0);
   fail_unless_equals_uint64 (got->len, MIN (from, CHUNKS) * EARLY);
   if (secretstream_reader_is_open (reader) && from < CHUNKS) {
     fail_unless_equals_uint64 (secretstream_reader_chunk (reader), from);

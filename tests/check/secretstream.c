@@ -45,7 +45,8 @@ GST_START_TEST (what_is_written_comes_back)
   fail_unless_equals_int (
       read_file (reader, file->data, file->len, got), SECRETSTREAM_OK);
   fail_unless_equals_uint64 (got->len, plain->len);
-  fail_unless (memcmp (got->data, plain->data, got->len) == 0);
+  fail_unless (
+      got->len == 0 || memcmp (got->data, plain->data, got->len) == 0);
   fail_unless (secretstream_reader_size (reader, &size));
   fail_unless_equals_uint64 (size, plain->len);
   fail_unless_equals_int (secretstream_reader_wants (reader), 0);
