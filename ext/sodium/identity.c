@@ -304,6 +304,7 @@ bool
 fingerprint_parse (const char *text, size_t len, uint8_t *fingerprint)
 {
   uint8_t bytes[IDENTITY_FINGERPRINT_LEN];
+  char again[FINGERPRINT_TEXT_SIZE];
   size_t got;
 
   if (len != FINGERPRINT_TEXT_SIZE - 1
@@ -311,6 +312,10 @@ fingerprint_parse (const char *text, size_t len, uint8_t *fingerprint)
              sodium_base64_VARIANT_URLSAFE_NO_PADDING)
              != 0
       || got != sizeof bytes)
+    return false;
+  /* libsodium takes some characters with the top bit set for those without. */
+  fingerprint_text (bytes, again);
+  if (memcmp (again, text, len) != 0)
     return false;
   memcpy (fingerprint, bytes, sizeof bytes);
   return true;
