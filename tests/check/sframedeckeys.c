@@ -407,6 +407,24 @@ GST_START_TEST (
 }
 GST_END_TEST;
 
+/* A forged KID makes us derive 128 steps at most, so a sender that was not heard for more is lost. */
+GST_START_TEST (a_ratchet_is_followed_for_128_steps_and_no_more)
+{
+  GstHarness *sender = open_sender ("kid=0x50000 ratchet-bits=16 key=" KEY_A);
+  GstHarness *h = open_harness (
+      "sframedec kid=0x50000 ratchet-bits=16 key=" KEY_A, SFRAME_OF_OPUS);
+
+  for (guint i = 0; i < 128; i++)
+    g_signal_emit_by_name (ours (sender), "ratchet");
+  delivers (h, next_sframe (sender));
+  for (guint i = 0; i < 129; i++)
+    g_signal_emit_by_name (ours (sender), "ratchet");
+  drops (h, next_sframe (sender), "unauthenticated");
+  close_harness (sender);
+  close_harness (h);
+}
+GST_END_TEST;
+
 /* The same bytes in two memories, as a depayloader makes them that does not copy. */
 static GstBuffer *
 in_two_memories (GstBuffer *sframe)
@@ -519,6 +537,7 @@ sframedeckeys_suite (void)
       ratchet, the_ratchet_is_followed_and_late_frames_still_come, 1, 9);
   tcase_add_test (ratchet,
       a_ratchet_that_skipped_steps_is_followed_and_forged_steps_are_not);
+  tcase_add_test (ratchet, a_ratchet_is_followed_for_128_steps_and_no_more);
   tcase_add_loop_test (
       ratchet, a_ratchet_that_came_round_unheard_is_followed, 0, 2);
   tcase_add_test (ratchet, the_key_set_again_does_not_turn_the_ratchet_back);
