@@ -76,6 +76,22 @@ write_all (GString *to, const Identity *by)
   minutes_writer_free (writer);
 }
 
+/* Fewer lines, for tests that verify them thousands of times. */
+static void
+write_few (void)
+{
+  static const MinutesEvent few[] = { MINUTES_BEGIN, MINUTES_JOINED,
+    MINUTES_EPOCH, MINUTES_FILE, MINUTES_END };
+  MinutesWriter *writer = minutes_writer_new (keeper, append, file);
+
+  for (guint i = 0; i < G_N_ELEMENTS (few); i++) {
+    MinutesEntry entry = entry_of (few[i], START + i, "Al\"ice");
+    minutes_entry_text (&entry, "a.mkv");
+    fail_unless (minutes_write (writer, &entry));
+  }
+  minutes_writer_free (writer);
+}
+
 /* Verifies a text; `lines` gets how many lines were in order. */
 static MinutesResult
 verify (const gchar *text, gsize len, const guint8 *signer, guint64 *lines)
@@ -182,7 +198,7 @@ GST_END_TEST
 
 GST_START_TEST (each_flipped_byte_is_found_in_its_line)
 {
-  write_all (file, keeper);
+  write_few ();
   for (gsize at = 0; at < file->len; at++) {
     guint64 line = 0, good;
     for (gsize i = 0; i < at; i++)
@@ -201,7 +217,7 @@ GST_END_TEST
 
 GST_START_TEST (each_cut_is_found)
 {
-  write_all (file, keeper);
+  write_few ();
   for (gsize len = 0; len < file->len - 1; len++) {
     MinutesResult result = verify (file->str, len, NULL, NULL);
     gboolean whole =
