@@ -313,6 +313,40 @@ GST_START_TEST (upstream_learns_that_it_cannot_seek)
 }
 GST_END_TEST
 
+/* The timer's chunks among those that are pushed, flushes and the end: what comes out is a whole file. */
+GST_START_TEST (the_timer_meets_data_flushes_and_ends)
+{
+  for (guint round = 0; round < 20; round++) {
+    GstHarness *h = harness (ENC " max-latency=1000 chunk-size=4096");
+    gboolean flushes = round % 2, ends = round % 4 < 2;
+
+    for (guint i = 0; i < 2000; i++) {
+      if (flushes && i % 100 == 50) {
+        fail_unless (gst_harness_push_event (h, gst_event_new_flush_start ()));
+        fail_unless (
+            gst_harness_push_event (h, gst_event_new_flush_stop (TRUE)));
+        seek_upstream (h, 0);
+        g_byte_array_unref (collect (h));
+      }
+      fail_unless_equals_int (push (h, plain + i % 100, 1), GST_FLOW_OK);
+      if (i % 8 == 0)
+        g_thread_yield ();
+    }
+    if (ends) {
+      fail_unless (gst_harness_push_event (h, gst_event_new_eos ()));
+      g_autoptr (GByteArray) file = collect (h);
+      GstHarness *d = decoder (DEC);
+      fail_unless_equals_int (push (d, file->data, file->len), GST_FLOW_OK);
+      fail_unless (gst_harness_push_event (d, gst_event_new_eos ()));
+      g_autoptr (GByteArray) got = collect (d);
+      fail_unless_equals_int (got->len, flushes ? 50 : 2000);
+      gst_harness_teardown (d);
+    }
+    gst_harness_teardown (h); /* on the way to NULL the timer's thread ends */
+  }
+}
+GST_END_TEST
+
 /* --- Settings --- */
 
 GST_START_TEST (useless_settings_are_errors_that_say_what_to_do)
@@ -616,6 +650,7 @@ secretstreamelements_suite (void)
   tcase_add_test (tc, who_goes_back_changes_nothing);
   tcase_add_test (tc, a_gap_is_an_error);
   tcase_add_test (tc, upstream_learns_that_it_cannot_seek);
+  tcase_add_test (tc, the_timer_meets_data_flushes_and_ends);
   tcase_add_loop_test (
       tc, useless_settings_are_errors_that_say_what_to_do, 0, 10);
   tcase_add_test (tc, the_key_cannot_be_read);
