@@ -66,8 +66,9 @@ collect (GstHarness *h)
 #define fail_unless_plain(got, want_len)                                      \
   G_STMT_START                                                                \
   {                                                                           \
-    fail_unless_equals_int ((got)->len, want_len);                            \
-    fail_unless (memcmp ((got)->data, plain, want_len) == 0);                 \
+    gsize want__ = (want_len);                                                \
+    fail_unless_equals_int ((got)->len, want__);                              \
+    fail_unless (want__ == 0 || memcmp ((got)->data, plain, want__) == 0);    \
   }                                                                           \
   G_STMT_END
 
@@ -316,7 +317,7 @@ GST_END_TEST
 /* The timer's chunks among those that are pushed, flushes and the end: what comes out is a whole file. */
 GST_START_TEST (the_timer_meets_data_flushes_and_ends)
 {
-  for (guint round = 0; round < 20; round++) {
+  for (guint round = 0; round < 8; round++) {
     GstHarness *h = harness (ENC " max-latency=1000 chunk-size=4096");
     gboolean flushes = round % 2, ends = round % 4 < 2;
 
