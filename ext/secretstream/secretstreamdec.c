@@ -30,54 +30,10 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "secretstreamelements.h"
 
-#include <gst/base/gstadapter.h>
-
-#include "secretstreamkeys.h"
+#include "secretstreamdec.h"
 
 GST_DEBUG_CATEGORY_STATIC (secretstreamdec_debug);
 #define GST_CAT_DEFAULT secretstreamdec_debug
-
-/* Demuxers read at several places in turn: two segments' worth of chunks. */
-#define CACHED_CHUNKS (2 * SECRETSTREAM_SEGMENT)
-
-#define CONCLAVE_TYPE_SECRETSTREAM_DEC (conclave_secretstream_dec_get_type ())
-G_DECLARE_FINAL_TYPE (ConclaveSecretstreamDec, conclave_secretstream_dec,
-    CONCLAVE, SECRETSTREAM_DEC, GstElement)
-
-typedef struct
-{
-  guint64 bytes_in, bytes_out, chunks, damaged;
-} DecStats;
-
-typedef struct
-{
-  guint64 offset, used;
-  GstBuffer *plain; /* or NULL */
-} CachedChunk;
-
-struct _ConclaveSecretstreamDec
-{
-  GstElement parent;
-  GstPad *sinkpad, *srcpad;
-
-  /* object lock */
-  KeySettings settings;
-  gboolean allow_truncated;
-  Secret *key;        /* loaded; or NULL */
-  Identity *identity; /* replaced only while there is no reader */
-  DecStats stats;
-  gboolean truncated; /* of the file that is, or was, read last */
-  gchar file_id[2 * SECRETSTREAM_FILE_ID_LEN + 1];
-  guint recipients;
-  guint64 size; /* plain; GST_CLOCK_TIME_NONE: not known */
-
-  /* the stream lock of the sink pad when pushed to, of the source pad when pulled from; the other two only when pulled from */
-  SecretstreamReader *reader;
-  GstAdapter *adapter;
-  gboolean begun, ended;
-  CachedChunk cache[CACHED_CHUNKS];
-  guint64 uses;
-};
 
 G_DEFINE_FINAL_TYPE (
     ConclaveSecretstreamDec, conclave_secretstream_dec, GST_TYPE_ELEMENT)
@@ -156,8 +112,8 @@ close_file (ConclaveSecretstreamDec *self)
   GST_OBJECT_UNLOCK (self);
 }
 
-static gboolean
-open_file (ConclaveSecretstreamDec *self)
+gboolean
+secretstream_dec_open (ConclaveSecretstreamDec *self)
 {
   if (!load_keys (self))
     return FALSE;
@@ -172,9 +128,8 @@ open_file (ConclaveSecretstreamDec *self)
   return self->reader != NULL;
 }
 
-/* The reader's facts, for others. */
-static void
-tell_file (ConclaveSecretstreamDec *self)
+void
+secretstream_dec_tell_file (ConclaveSecretstreamDec *self)
 {
   guint64 size;
 
@@ -216,9 +171,9 @@ is_about_keys (SecretstreamResult result)
          || result == SECRETSTREAM_WRONG_KEY;
 }
 
-/* Says what is wrong with the file. TRUE when reading may end here as if the file did. */
-static gboolean
-refuse (ConclaveSecretstreamDec *self, SecretstreamResult result)
+gboolean
+secretstream_dec_refuse (
+    ConclaveSecretstreamDec *self, SecretstreamResult result)
 {
   g_autofree gchar *text = tell_place (self, result);
 
@@ -244,10 +199,9 @@ refuse (ConclaveSecretstreamDec *self, SecretstreamResult result)
   return go_on;
 }
 
-/* One step of the reader over `in`, which has as much as it wants. `out` gets a buffer, or NULL where there is nothing to hand
- * out. */
-static SecretstreamResult
-take_step (ConclaveSecretstreamDec *self, const guint8 *in, GstBuffer **out)
+SecretstreamResult
+secretstream_dec_take_step (
+    ConclaveSecretstreamDec *self, const guint8 *in, GstBuffer **out)
 {
   gsize want = secretstream_reader_wants (self->reader);
   gsize gives = secretstream_reader_gives (self->reader);
@@ -274,12 +228,12 @@ take_step (ConclaveSecretstreamDec *self, const guint8 *in, GstBuffer **out)
     GST_BUFFER_OFFSET_END (plain) = offset + gives;
     *out = g_steal_pointer (&plain);
   }
-  tell_file (self);
+  secretstream_dec_tell_file (self);
   return SECRETSTREAM_OK;
 }
 
-static void
-count_out (ConclaveSecretstreamDec *self, gsize size)
+void
+secretstream_dec_count_out (ConclaveSecretstreamDec *self, gsize size)
 {
   GST_OBJECT_LOCK (self);
   self->stats.bytes_out += size;
@@ -299,7 +253,7 @@ push_plain (ConclaveSecretstreamDec *self, GstBuffer *plain)
     GST_BUFFER_FLAG_SET (plain, GST_BUFFER_FLAG_DISCONT);
   }
   self->begun = TRUE;
-  count_out (self, gst_buffer_get_size (plain));
+  secretstream_dec_count_out (self, gst_buffer_get_size (plain));
   return gst_pad_push (self->srcpad, plain);
 }
 
@@ -309,7 +263,7 @@ end_early (ConclaveSecretstreamDec *self, SecretstreamResult result)
 {
   gst_adapter_clear (self->adapter);
   self->ended = TRUE;
-  if (!refuse (self, result))
+  if (!secretstream_dec_refuse (self, result))
     return GST_FLOW_ERROR;
   gst_pad_push_event (self->srcpad, gst_event_new_eos ());
   return GST_FLOW_EOS;
@@ -327,7 +281,7 @@ conclave_secretstream_dec_chain (
     gst_buffer_unref (buffer);
     return GST_FLOW_EOS;
   }
-  if (!self->reader && !open_file (self)) {
+  if (!self->reader && !secretstream_dec_open (self)) {
     gst_buffer_unref (buffer);
     return GST_FLOW_ERROR;
   }
@@ -338,7 +292,8 @@ conclave_secretstream_dec_chain (
     GstBuffer *plain;
     const guint8 *in = gst_adapter_map (self->adapter, want);
     SecretstreamResult result =
-        in ? take_step (self, in, &plain) : SECRETSTREAM_FAILED;
+        in ? secretstream_dec_take_step (self, in, &plain)
+           : SECRETSTREAM_FAILED;
     gst_adapter_unmap (self->adapter);
     if (result != SECRETSTREAM_OK)
       return end_early (self, result);
@@ -361,13 +316,13 @@ end_of_file (ConclaveSecretstreamDec *self)
 
   if (self->ended)
     return FALSE; /* it was told, or is not to be */
-  if (!self->reader && !open_file (self))
+  if (!self->reader && !secretstream_dec_open (self))
     return FALSE;
   SecretstreamResult result = secretstream_reader_end (
       self->reader, gst_adapter_available (self->adapter));
   self->ended = TRUE;
   gst_adapter_clear (self->adapter);
-  if (result != SECRETSTREAM_OK && !refuse (self, result))
+  if (result != SECRETSTREAM_OK && !secretstream_dec_refuse (self, result))
     return FALSE;
   if (!self->begun) {
     gst_segment_init (&segment, GST_FORMAT_BYTES);
@@ -404,235 +359,7 @@ conclave_secretstream_dec_sink_event (
   return gst_pad_event_default (pad, parent, event);
 }
 
-/* --- Pulled from --- */
-
-/* `len` bytes at `offset` of the encrypted file. */
-static GstFlowReturn
-pull_bytes (ConclaveSecretstreamDec *self, guint64 offset, gsize len,
-    GstBuffer **buffer)
-{
-  *buffer = NULL;
-  GstFlowReturn flow =
-      gst_pad_pull_range (self->sinkpad, offset, (guint) len, buffer);
-  if (flow == GST_FLOW_OK && gst_buffer_get_size (*buffer) < len) {
-    gst_clear_buffer (buffer);
-    flow = GST_FLOW_EOS;
-  }
-  return flow;
-}
-
-/* One step of the reader. At the end of the encrypted file, or where it is refused, the flow is EOS and `result` says why. */
-static GstFlowReturn
-pull_step (ConclaveSecretstreamDec *self, GstBuffer **plain,
-    SecretstreamResult *result)
-{
-  g_autoptr (GstBuffer) in = NULL;
-  GstMapInfo map;
-
-  *plain = NULL;
-  *result = SECRETSTREAM_OK;
-  GstFlowReturn flow =
-      pull_bytes (self, secretstream_reader_position (self->reader),
-          secretstream_reader_wants (self->reader), &in);
-  if (flow == GST_FLOW_EOS)
-    *result = secretstream_reader_end (self->reader, 0);
-  if (flow != GST_FLOW_OK)
-    return flow;
-  if (gst_buffer_map (in, &map, GST_MAP_READ)) {
-    *result = take_step (self, map.data, plain);
-    gst_buffer_unmap (in, &map);
-  } else {
-    *result = SECRETSTREAM_FAILED;
-  }
-  return *result == SECRETSTREAM_OK ? GST_FLOW_OK : GST_FLOW_EOS;
-}
-
-/* TRUE when the index stands where the file ends. */
-static gboolean
-load_index (ConclaveSecretstreamDec *self, guint64 file_size)
-{
-  g_autoptr (GstBuffer) buffer = NULL;
-  guint8 trailer[SECRETSTREAM_TRAILER];
-  guint64 offset;
-  GstMapInfo map;
-  gsize len;
-
-  if (file_size < SECRETSTREAM_TRAILER
-      || pull_bytes (self, file_size - SECRETSTREAM_TRAILER,
-             SECRETSTREAM_TRAILER, &buffer)
-             != GST_FLOW_OK)
-    return FALSE;
-  gst_buffer_extract (buffer, 0, trailer, sizeof trailer);
-  gst_clear_buffer (&buffer);
-  if (!secretstream_reader_find_index (
-          self->reader, trailer, file_size, &offset, &len)
-      || pull_bytes (self, offset, len, &buffer) != GST_FLOW_OK
-      || !gst_buffer_map (buffer, &map, GST_MAP_READ))
-    return FALSE;
-  SecretstreamResult result = secretstream_reader_load_index (
-      self->reader, offset, map.data, map.size);
-  gst_buffer_unmap (buffer, &map);
-  return result == SECRETSTREAM_OK;
-}
-
-/* Reads a file without a good end from its begin, to find out how far it is good. */
-static SecretstreamResult
-find_good_part (ConclaveSecretstreamDec *self, guint64 file_size)
-{
-  SecretstreamResult result = SECRETSTREAM_OK;
-
-  while (result == SECRETSTREAM_OK
-         && secretstream_reader_wants (self->reader) > 0) {
-    GstBuffer *plain;
-    GstFlowReturn flow = pull_step (self, &plain, &result);
-    gst_clear_buffer (&plain);
-    if (flow != GST_FLOW_OK && result == SECRETSTREAM_OK)
-      result = SECRETSTREAM_FAILED;
-  }
-  guint64 at = secretstream_reader_position (self->reader);
-  if (result == SECRETSTREAM_OK)
-    result = secretstream_reader_end (
-        self->reader, file_size > at ? (gsize) (file_size - at) : 0);
-  return result;
-}
-
-/* FALSE after an error on the bus. */
-static gboolean
-open_by_pulling (ConclaveSecretstreamDec *self)
-{
-  SecretstreamResult result = SECRETSTREAM_OK;
-  GstBuffer *plain;
-  gint64 file_size = 0;
-
-  if (!open_file (self))
-    return FALSE;
-  while (result == SECRETSTREAM_OK
-         && !secretstream_reader_is_open (self->reader)) {
-    GstFlowReturn flow = pull_step (self, &plain, &result);
-    /* Flushing, or an error that upstream told. */
-    if (flow != GST_FLOW_OK && result == SECRETSTREAM_OK)
-      return FALSE;
-  }
-  if (result != SECRETSTREAM_OK)
-    return refuse (self, result);
-  if (!gst_pad_peer_query_duration (
-          self->sinkpad, GST_FORMAT_BYTES, &file_size)
-      || file_size < 0)
-    file_size = 0;
-  if (!load_index (self, (guint64) file_size)) {
-    result = find_good_part (self, (guint64) file_size);
-    if (result != SECRETSTREAM_OK && !refuse (self, result))
-      return FALSE;
-    secretstream_reader_settle (self->reader);
-  }
-  tell_file (self);
-  return TRUE;
-}
-
-static CachedChunk *
-find_cached (ConclaveSecretstreamDec *self, guint64 offset)
-{
-  for (guint i = 0; i < CACHED_CHUNKS; i++) {
-    CachedChunk *chunk = &self->cache[i];
-    if (chunk->plain && offset >= chunk->offset
-        && offset - chunk->offset < gst_buffer_get_size (chunk->plain)) {
-      chunk->used = ++self->uses;
-      return chunk;
-    }
-  }
-  return NULL;
-}
-
-/* Takes `plain`. */
-static CachedChunk *
-keep_cached (ConclaveSecretstreamDec *self, GstBuffer *plain)
-{
-  CachedChunk *oldest = &self->cache[0];
-
-  for (guint i = 1; i < CACHED_CHUNKS; i++)
-    if (!self->cache[i].plain
-        || (oldest->plain && self->cache[i].used < oldest->used))
-      oldest = &self->cache[i];
-  gst_clear_buffer (&oldest->plain);
-  *oldest = (CachedChunk){ GST_BUFFER_OFFSET (plain), ++self->uses, plain };
-  return oldest;
-}
-
-/* The chunk that has the plain byte `offset`, from the cache or the file. NULL with a flow that is not OK. */
-static CachedChunk *
-find_chunk (ConclaveSecretstreamDec *self, guint64 offset, GstFlowReturn *flow)
-{
-  CachedChunk *chunk = find_cached (self, offset);
-  guint64 at = secretstream_reader_offset (self->reader);
-  guint64 near = (guint64) SECRETSTREAM_SEGMENT
-                 * secretstream_reader_chunk_size (self->reader);
-  SecretstreamResult result;
-  GstBuffer *plain;
-
-  *flow = GST_FLOW_OK;
-  if (chunk)
-    return chunk;
-  if ((offset < at || offset - at >= near
-          || secretstream_reader_wants (self->reader) == 0)
-      && !secretstream_reader_seek (self->reader, offset)) {
-    *flow = GST_FLOW_EOS;
-    return NULL;
-  }
-  while (!chunk) {
-    *flow = pull_step (self, &plain, &result);
-    if (result != SECRETSTREAM_OK) {
-      refuse (self, result);
-      /* From here on nothing fits: the next read begins anew. */
-      secretstream_reader_seek (self->reader, 0);
-      *flow = GST_FLOW_ERROR;
-    }
-    if (*flow != GST_FLOW_OK)
-      return NULL;
-    if (plain)
-      keep_cached (self, plain);
-    chunk = find_cached (self, offset);
-  }
-  return chunk;
-}
-
-/* `len` bytes that are there, which lie in one chunk or several. */
-static GstFlowReturn
-read_plain (ConclaveSecretstreamDec *self, guint64 offset, guint len,
-    GstBuffer **buffer)
-{
-  g_autoptr (GstBuffer) made = NULL;
-  GstBuffer *into = *buffer;
-  GstFlowReturn flow;
-  guint done = 0;
-
-  while (done < len) {
-    CachedChunk *chunk = find_chunk (self, offset + done, &flow);
-    if (!chunk)
-      return flow;
-    gsize skip = (gsize) (offset + done - chunk->offset);
-    gsize n = MIN (gst_buffer_get_size (chunk->plain) - skip, len - done);
-    if (!into && n == len) {
-      *buffer = gst_buffer_copy_region (
-          chunk->plain, GST_BUFFER_COPY_MEMORY, skip, n);
-      done = len;
-      break;
-    }
-    if (!into)
-      into = made = gst_buffer_new_allocate (NULL, len, NULL);
-    GstMapInfo map;
-    if (!into || !gst_buffer_map (chunk->plain, &map, GST_MAP_READ))
-      return GST_FLOW_ERROR;
-    gst_buffer_fill (into, done, map.data + skip, n);
-    gst_buffer_unmap (chunk->plain, &map);
-    done += (guint) n;
-  }
-  if (made)
-    *buffer = g_steal_pointer (&made);
-  GST_BUFFER_OFFSET (*buffer) = offset;
-  GST_BUFFER_OFFSET_END (*buffer) = offset + len;
-  count_out (self, len);
-  return GST_FLOW_OK;
-}
+/* --- Pulled from: secretstreampull.c --- */
 
 static GstFlowReturn
 conclave_secretstream_dec_get_range (GstPad *pad, GstObject *parent,
@@ -648,7 +375,7 @@ conclave_secretstream_dec_get_range (GstPad *pad, GstObject *parent,
   guint len = (guint) MIN (length, size - offset);
   if (*buffer && gst_buffer_get_size (*buffer) > len)
     gst_buffer_resize (*buffer, 0, len);
-  return read_plain (self, offset, len, buffer);
+  return secretstream_dec_read_plain (self, offset, len, buffer);
 }
 
 static gboolean
@@ -665,7 +392,7 @@ conclave_secretstream_dec_src_activate_mode (
   }
   if (!gst_pad_activate_mode (self->sinkpad, mode, TRUE))
     return FALSE;
-  if (open_by_pulling (self))
+  if (secretstream_dec_open_by_pulling (self))
     return TRUE;
   close_file (self);
   gst_pad_activate_mode (self->sinkpad, mode, FALSE);

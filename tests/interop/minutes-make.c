@@ -52,7 +52,7 @@ main (int argc, char **argv)
     if (lines[i].name)
       key[0] = (uint8_t) lines[i].name[0]; /* a key for each initial */
     minutes_entry (&entry, lines[i].event, NINE + lines[i].second * 1000,
-        lines[i].name, key);
+        lines[i].name, key[0] == 'R' ? identity_public_key (keeper) : key);
     if (lines[i].text)
       minutes_entry_text (&entry, lines[i].text);
     strcpy (entry.link, "meet://hub.example/standup");

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Minutes of meetings, verified by Python's JSON and OpenSSL's Ed25519 as docs/guide/minutes.md tells, and by conclave-minutes:
+"""Minutes of meetings, verified by Python's JSON and OpenSSL's Ed25519 as docs/guide/minutes.md tells, by conclave-minutes, and drawn
+by conclave-timeline:
 
-    minutes.py MINUTES-MAKE CONCLAVE-MINUTES
+    minutes.py MINUTES-MAKE CONCLAVE-MINUTES CONCLAVE-TIMELINE
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
@@ -13,11 +14,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import xml.etree.ElementTree
 
 if not shutil.which("openssl"):
     print("skipped: openssl is not installed")
     sys.exit(77)
-MAKE, TOOL = (str(pathlib.Path(p).resolve()) for p in sys.argv[1:3])
+MAKE, TOOL, TIMELINE = (str(pathlib.Path(p).resolve()) for p in sys.argv[1:4])
 checks = 0
 
 
@@ -55,6 +57,32 @@ def verify_by_the_book(folder, lines):
 def tool(folder, *args):
     done = subprocess.run([TOOL, *args], cwd=folder, capture_output=True, check=False, text=True)
     return done.returncode, done.stdout + done.stderr
+
+
+def drawn(folder, name):
+    """What stands in the picture: its exit status, and for each class its elements."""
+    done = subprocess.run([TIMELINE, name], cwd=folder, capture_output=True, check=False)
+    classes = {}
+    for element in xml.etree.ElementTree.fromstring(done.stdout).iter():
+        classes.setdefault(element.get("class"), []).append(element)
+    return done.returncode, classes
+
+
+def check_timeline(folder):
+    status, classes = drawn(folder, "m")
+    check(status == 0 and "bad" not in classes, "conclave-timeline draws an SVG")
+    check([t.text for t in classes["name"]] == ["Recorder", "Alice", "Bob"], "with a row for each member")
+    # 900 pixels are 54,003 seconds; Bob came after 66 and left after 54,000.
+    bars = sorted((float(r.get("y")), float(r.get("x")) - 240, float(r.get("width"))) for r in classes["there"])
+    want = [(66, 0, 900), (96, 0, 900), (126, 66 / 54003 * 900, 53934 / 54003 * 900)]
+    check(all(abs(a - b) < 0.2 for bar, exact in zip(bars, want, strict=True) for a, b in zip(bar, exact, strict=True)),
+          "and a bar for the time that each was there")
+    check(len(classes["recording"]) == 1 and len(classes["chat"]) == 1 and len(classes["locked"]) == 1,
+          "what was recorded, written and locked")
+    check(1 <= len(classes["time"]) <= 9, "and times")
+    status, classes = drawn(folder, "changed")
+    check(status == 1 and len(classes["name"]) == 2 and "was changed" in classes["bad"][0].text,
+          "of changed minutes what is in order, and it says so")
 
 
 def main():
@@ -97,6 +125,7 @@ def main():
         status, words = tool(folder, "print", "changed")
         check(status == 1 and "Line 7 was changed" in words and "6 lines in order" in words and "admitted" not in words,
               "what was changed is told, and nothing from there on printed")
+        check_timeline(folder)
         status, words = tool(folder, "verify", "i.pem")
         check(status == 1 and "does not begin minutes" in words, "another file is told")
         status, words = tool(folder, "verify", "nowhere")
