@@ -28,8 +28,8 @@ static const MeetingCodec codecs[] = {
   { "AV1", TRUE,
       "video/x-av1, stream-format=(string)obu-stream, alignment=(string)tu",
       "av1parse", "av1parse", { "dav1ddec", "av1dec" },
-      { { "av1enc usage-profile=realtime cpu-used=8 end-usage=cbr lag-in-frames=0 keyframe-max-dist=300 name=encoder",
-          "target-bitrate", 1000 } } },
+      /* av1enc of GStreamer 1.22 over libaom 3.6 hits an assertion of its rate control in live use. */
+      { { NULL, NULL, 0 } } },
   { "OPUS", FALSE, "audio/x-opus, channel-mapping-family=(int)0", "opusparse",
       NULL, { "opusdec", "avdec_opus" },
       { { "opusenc inband-fec=true packet-loss-percentage=5 name=encoder",

@@ -631,8 +631,8 @@ install_properties (GObjectClass *klass)
           "Give out raw media on src pads instead of encoded", FALSE, ready));
   g_object_class_install_property (klass, PROP_VIDEO_CODEC,
       g_param_spec_string ("video-codec", "Video codec",
-          "Codec for raw video: VP8, VP9, H264, H265 or AV1",
-          DEFAULT_VIDEO_CODEC, ready));
+          "Codec for raw video: VP8, VP9, H264 or H265", DEFAULT_VIDEO_CODEC,
+          ready));
   g_object_class_install_property (klass, PROP_AUDIO_CODEC,
       g_param_spec_string ("audio-codec", "Audio codec",
           "Codec for raw audio: OPUS", DEFAULT_AUDIO_CODEC, ready));

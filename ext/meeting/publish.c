@@ -173,7 +173,7 @@ choose_codec (
         ("\"%s\" is no %s codec that meetings know: set \"%s-codec\" to %s.",
             name ? name : "", video ? "video" : "audio",
             video ? "video" : "audio",
-            video ? "VP8, VP9, H264, H265 or AV1" : "OPUS"),
+            video ? "VP8, VP9, H264 or H265" : "OPUS"),
         (NULL));
   return codec && codec->is_video == video ? codec : NULL;
 }

@@ -235,6 +235,50 @@ GST_START_TEST (encoded_media_comes_out_bit_by_bit)
 }
 GST_END_TEST;
 
+#define RAW_VIDEO                                                             \
+  "videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=30/1 ! identity"
+#define RAW_AUDIO                                                             \
+  "audiotestsrc is-live=true ! audio/x-raw,rate=44100,channels=2 ! identity"
+
+/* Raw in, raw out, whatever the codec between. */
+static const char *const video_codecs[] = { "VP8", "vp9", "H264" };
+
+GST_START_TEST (raw_media_is_encoded_and_decoded)
+{
+  Room room;
+  Listener reader;
+
+  room_open (&room);
+  Person *a = room_add (&room, "alice"), *b = room_add (&room, "bob");
+  g_object_set (a->media, "video-codec", video_codecs[__i__], NULL);
+  g_object_set (b->media, "decode", TRUE, NULL);
+  gst_object_unref (person_send (a, RAW_VIDEO, "sink_%u"));
+  gst_object_unref (person_send (a, RAW_AUDIO, "sink_%u"));
+  reader_start (&reader, b);
+  room_play (a);
+  room_play (b);
+  room_admit (&room, a);
+  room_admit (&room, b);
+  ROOM_WAIT (&room, count_of (&reader, "alice/0") >= 20
+                        && count_of (&reader, "alice/1") >= 20);
+  room_close (&room);
+  fail_unless_equals_int (reader.n, 2);
+  for (guint i = 0; i < 2; i++) {
+    const GstStructure *caps = gst_caps_get_structure (reader.taps[i].caps, 0);
+    gint width = 0, rate = 0;
+    if (gst_structure_has_name (caps, "video/x-raw")) {
+      fail_unless (gst_structure_get_int (caps, "width", &width));
+      fail_unless_equals_int (width, 320);
+    } else {
+      fail_unless (gst_structure_has_name (caps, "audio/x-raw"));
+      fail_unless (gst_structure_get_int (caps, "rate", &rate));
+      fail_unless_equals_int (rate, 48000);
+    }
+  }
+  reader_clear (&reader);
+}
+GST_END_TEST;
+
 static Suite *
 meetingmedia_suite (void)
 {
@@ -245,6 +289,8 @@ meetingmedia_suite (void)
   tcase_set_timeout (tc, 120);
   tcase_add_loop_test (
       tc, encoded_media_comes_out_bit_by_bit, 0, G_N_ELEMENTS (encoded));
+  tcase_add_loop_test (
+      tc, raw_media_is_encoded_and_decoded, 0, G_N_ELEMENTS (video_codecs));
   return suite;
 }
 
