@@ -82,7 +82,8 @@ enum
   CHANGED_LINK = 1,
   CHANGED_HOST = 2,
   CHANGED_EPOCH = 4,
-  CHANGED_LOCKED = 8
+  CHANGED_LOCKED = 8,
+  CHANGED_PARTICIPANTS = 16
 };
 
 static void
@@ -102,7 +103,20 @@ notify_changed (ConclaveMeetingJoin *self, guint changed)
   }
   if (changed & CHANGED_LOCKED)
     g_object_notify (object, "locked");
-  g_object_notify (object, "participants");
+  if (changed & CHANGED_PARTICIPANTS)
+    g_object_notify (object, "participants");
+}
+
+static gboolean
+are_equal (const GPtrArray *a, const GPtrArray *b)
+{
+  if (!a || !b || a->len != b->len)
+    return a == b || (a ? a->len : b->len) == 0;
+  for (guint i = 0; i < a->len; i++)
+    if (!gst_structure_is_equal (
+            g_ptr_array_index (a, i), g_ptr_array_index (b, i)))
+      return FALSE;
+  return TRUE;
 }
 
 /* With the lock. */
@@ -159,6 +173,8 @@ refresh (MeetingThread *thread, Session *session)
   self->now.is_owner = is_owner;
   guint changed = fill_texts (&self->now, session);
   g_mutex_unlock (&self->lock);
+  if (!are_equal (old, participants))
+    changed |= CHANGED_PARTICIPANTS;
   if (old)
     g_ptr_array_unref (old);
   self->fresh = TRUE;

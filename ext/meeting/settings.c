@@ -328,6 +328,16 @@ check_host (
   return TRUE;
 }
 
+/* Whether a session can be: what it would say at the start is said now. */
+static gboolean
+try_out (MeetingSettings *settings, GError **error)
+{
+  Session *session = meeting_settings_begin (settings, 0, 0, error);
+
+  session_free (session);
+  return session != NULL;
+}
+
 MeetingSettings *
 meeting_settings_new (const MeetingWishes *wishes, GError **error)
 {
@@ -346,7 +356,7 @@ meeting_settings_new (const MeetingWishes *wishes, GError **error)
       && take_list (&settings->recorders, "recorders-location",
           wishes->recorders_location, error)
       && take_record (settings, wishes->identity_location, error)
-      && check_host (settings, wishes, error)
+      && check_host (settings, wishes, error) && try_out (settings, error)
       && (settings->trust = meeting_trust_new (
               &settings->link, pem && *pem ? pem : NULL, error)))
     return settings;
