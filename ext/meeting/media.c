@@ -325,7 +325,7 @@ conclave_meeting_media_request_new_pad (GstElement *element,
 
   if (g_str_equal (kind, "sink_%u"))
     return meeting_publish_request (self, template, name);
-  return NULL;
+  return meeting_mix_request (self, template);
 }
 
 static void
@@ -333,8 +333,13 @@ conclave_meeting_media_release_pad (GstElement *element, GstPad *pad)
 {
   ConclaveMeetingMedia *self = CONCLAVE_MEETING_MEDIA (element);
 
-  if (CONCLAVE_IS_MEETING_SINK_PAD (pad))
+  /* The element lets go of its pads at its very end: nothing is left to take down. */
+  if (self->is_disposed)
+    gst_element_remove_pad (element, pad);
+  else if (CONCLAVE_IS_MEETING_SINK_PAD (pad))
     meeting_publish_release (self, pad);
+  else
+    meeting_mix_release (self, pad);
 }
 
 /* Lets data of an unlinked ghost pad go nowhere instead of stopping what pushes it. */
@@ -416,6 +421,7 @@ reset (ConclaveMeetingMedia *self, gpointer unused)
   meeting_hop_drop_transport (self);
   meeting_receive_reset (self);
   meeting_publish_reset (self);
+  meeting_mix_reset (self);
 }
 
 static GstStateChangeReturn
@@ -560,9 +566,11 @@ conclave_meeting_media_dispose (GObject *object)
 {
   ConclaveMeetingMedia *self = CONCLAVE_MEETING_MEDIA (object);
 
+  self->is_disposed = TRUE;
   meeting_media_detach (self);
   meeting_receive_dispose (self);
   meeting_publish_dispose (self);
+  meeting_mix_dispose (self);
   meeting_hop_dispose (self);
   G_OBJECT_CLASS (conclave_meeting_media_parent_class)->dispose (object);
 }
@@ -658,6 +666,15 @@ install_properties (GObjectClass *klass)
 }
 
 static void
+add_mix_template (GstElementClass *klass, const char *name)
+{
+  g_autoptr (GstCaps) caps =
+      meeting_mix_template_caps (g_str_equal (name, "video_mix"));
+  gst_element_class_add_pad_template (
+      klass, gst_pad_template_new (name, GST_PAD_SRC, GST_PAD_REQUEST, caps));
+}
+
+static void
 conclave_meeting_media_class_init (ConclaveMeetingMediaClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
@@ -684,6 +701,8 @@ conclave_meeting_media_class_init (ConclaveMeetingMediaClass *klass)
       gst_pad_template_new_with_gtype ("sink_%u", GST_PAD_SINK,
           GST_PAD_REQUEST, caps, CONCLAVE_TYPE_MEETING_SINK_PAD));
   gst_element_class_add_static_pad_template (element_class, &src_template);
+  add_mix_template (element_class, "audio_mix");
+  add_mix_template (element_class, "video_mix");
   gst_element_class_set_static_metadata (element_class, "Media of a meeting",
       "Bin/Network", "What meetingjoin sends and receives", "gst-conclave");
 }

@@ -30,6 +30,7 @@ GST_DEBUG_CATEGORY_EXTERN (meetingmedia_debug);
 
 typedef struct MeetingWorker MeetingWorker;
 typedef struct MeetingRemote MeetingRemote;
+typedef struct MeetingTile MeetingTile;
 
 /* ---- sink_%u ---- */
 
@@ -111,6 +112,9 @@ struct MeetingRemote
 
   /* the worker's */
   gboolean is_expected;
+  GstPad *mix_pad; /* of the mixer; NULL: it is in no mix */
+  GstPad *tee_pad;
+  GList *branch; /* elements from the mixer back to the tee; no references */
 };
 
 /* ---- The bin ---- */
@@ -137,11 +141,21 @@ typedef struct
   gint connected;
 } MeetingHop;
 
+typedef struct
+{
+  GstElement *mixer; /* NULL: nobody has asked for this mix */
+  GstElement *filter, *base;
+  GstPad *ghost;
+  GstElement *mark; /* that it is recorded; NULL: it is not */
+  GstPad *mark_pad;
+} MeetingMix;
+
 struct _ConclaveMeetingMedia
 {
   GstBin parent;
 
   MeetingWorker *worker; /* fixed */
+  gboolean is_disposed;  /* by then no other thread is here */
 
   /* callback lock */
   GMutex callback_lock;
@@ -172,8 +186,11 @@ struct _ConclaveMeetingMedia
   MeetingHop hop; /* elements are fixed from READY on */
 
   /* the worker's */
-  GList *sinks;         /* ConclaveMeetingSinkPad, references */
-  GList *remotes;       /* MeetingRemote, references */
+  GList *sinks;   /* ConclaveMeetingSinkPad, references */
+  GList *remotes; /* MeetingRemote, references */
+  GList *members; /* mix.c's */
+  gboolean is_recording, warned_of_text;
+  MeetingMix audio_mix, video_mix;
   GHashTable *own_keys; /* number of an own track: its key */
 };
 
@@ -257,5 +274,20 @@ void meeting_receive_dispose (ConclaveMeetingMedia *media);
 /* In the track's bin; NULL when there is none here, told on the bus. */
 GstElement *meeting_remote_add_queue (MeetingRemote *remote);
 GstElement *meeting_remote_add_decoder (MeetingRemote *remote);
+void meeting_remote_ask_for_keyframe (MeetingRemote *remote);
+
+/* ---- mix.c; the worker's, but for _request() and _release() ---- */
+
+GstPad *meeting_mix_request (
+    ConclaveMeetingMedia *media, GstPadTemplate *template);
+void meeting_mix_release (ConclaveMeetingMedia *media, GstPad *pad);
+GstCaps *meeting_mix_template_caps (gboolean video);
+
+/* Into the mix of its kind, if somebody has asked for that; and out. */
+void meeting_mix_add (ConclaveMeetingMedia *media, MeetingRemote *remote);
+void meeting_mix_remove (ConclaveMeetingMedia *media, MeetingRemote *remote);
+
+void meeting_mix_reset (ConclaveMeetingMedia *media);
+void meeting_mix_dispose (ConclaveMeetingMedia *media);
 
 G_END_DECLS

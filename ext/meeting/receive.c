@@ -258,6 +258,16 @@ meeting_remote_add_decoder (MeetingRemote *remote)
   return NULL;
 }
 
+void
+meeting_remote_ask_for_keyframe (MeetingRemote *remote)
+{
+  g_autoptr (GstPad) sink = gst_element_get_static_pad (remote->tee, "sink");
+
+  if (remote->codec->is_video)
+    gst_pad_push_event (sink, gst_video_event_new_upstream_force_key_unit (
+                                  GST_CLOCK_TIME_NONE, TRUE, 0));
+}
+
 static void
 kid_authenticated (GstElement *decryptor, guint64 kid, gpointer data)
 {
@@ -518,6 +528,7 @@ end_track (ConclaveMeetingMedia *media, MeetingRemote *remote)
   forget (media, remote->ssrc);
   forget (media, remote->rtx);
   meeting_hop_update_rtx (media);
+  meeting_mix_remove (media, remote);
   gst_element_call_async (GST_ELEMENT (media), dismantle, remote, drop_remote);
 }
 
@@ -597,6 +608,7 @@ add_remote (ConclaveMeetingMedia *media, gpointer data)
   gst_element_sync_state_with_parent (remote->bin);
   media->remotes = g_list_append (media->remotes, meeting_remote_ref (remote));
   meeting_hop_update_rtx (media);
+  meeting_mix_add (media, remote);
 }
 
 void
