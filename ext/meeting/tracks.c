@@ -311,12 +311,25 @@ drop_remote (MeetingTracks *tracks, Session *session, const guint8 *identity,
   g_ptr_array_remove (tracks->remote, remote);
 }
 
+/* Packets come only after `resume`: none before its ROC is known. Both answers tell it. */
 static void
-take_subscribed (MeetingTracks *tracks, const StreamList *streams)
+take_subscribed (
+    MeetingTracks *tracks, Session *session, const WireMessage *m)
 {
+  const StreamList *streams = &m->streams;
+  guint32 ssrcs[WIRE_MAX_SSRCS];
+
+  for (gsize i = 0; i < streams->count; i++)
+    ssrcs[i] = streams->at[i].ssrc;
+  for (gsize i = 0; i < streams->count; i++)
+    meeting_media_set_roc (
+        tracks->media, streams->at[i].ssrc, streams->at[i].roc);
+  if (m->type == WIRE_SUBSCRIBED) {
+    say_ssrcs (session, WIRE_RESUME, ssrcs, streams->count);
+    return;
+  }
   for (gsize i = 0; i < streams->count; i++) {
     const Stream *stream = &streams->at[i];
-    meeting_media_set_roc (tracks->media, stream->ssrc, stream->roc);
     for (guint k = 0; k < tracks->remote->len; k++) {
       Remote *remote = g_ptr_array_index (tracks->remote, k);
       if (remote->ssrc == stream->ssrc) {
@@ -486,7 +499,7 @@ take_media (MeetingTracks *tracks, Session *session, const WireMessage *m)
       break;
     case WIRE_SUBSCRIBED:
     case WIRE_RESUMED:
-      take_subscribed (tracks, &m->streams);
+      take_subscribed (tracks, session, m);
       break;
     default:
       break;
