@@ -1,4 +1,4 @@
-# What the project needs from the system, and how to get it: sourced by tests/run.sh and examples/quickstart.sh.
+# What the project needs from the system, and how to get it: sourced by tests/run.sh and scripts/try.sh.
 #
 #   install_packages [WHAT...]   installs what is missing of the groups named (build, run, test; default all three)
 #

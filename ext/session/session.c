@@ -436,6 +436,16 @@ session_media (Session *session, const WireMessage *message)
   return true;
 }
 
+bool
+session_place (const Session *session, uint64_t *peer, uint8_t *room)
+{
+  if (!session->group || !hub_is_member (session))
+    return false;
+  *peer = session->hub.peer;
+  memcpy (room, session->hub.room, LIMIT_ROOM);
+  return true;
+}
+
 /* ---- What is ---- */
 
 SessionState

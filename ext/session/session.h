@@ -265,6 +265,11 @@ uint32_t session_free_track (const Session *session);
 /* To the hub: transport, publish, unpublish, subscribe, unsubscribe, pause, resume. */
 bool session_media (Session *session, const WireMessage *message);
 
+/* Where the hub would take it: true while it has us as a member, with the number of our place and LIMIT_ROOM bytes that name
+ * this life of the room. What it gave out for media (a transport, SSRCs, subscriptions) is of that place in that room, and
+ * gone when either is another. */
+bool session_place (const Session *session, uint64_t *peer, uint8_t *room);
+
 /* The media elements saw an authentic frame of (leaf, track, epoch) for the first time: the sender's older epochs close
  * 1 s after. */
 void session_heard (

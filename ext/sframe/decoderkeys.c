@@ -40,6 +40,7 @@ typedef struct
   KeyPrint print;
   SFrameKey *key;
   ReplayWindow *window;
+  gboolean heard; /* it has accepted a frame */
 } Stream;
 
 struct DecoderKeys
@@ -386,6 +387,8 @@ accept_authentic (
                   && ctr > highest
                   && ctr - highest > keys->config.replay_window;
   replay_window_commit (stream->window, ctr);
+  decoded->first = !stream->heard;
+  stream->heard = TRUE;
   return DECODE_OK;
 }
 
@@ -438,7 +441,7 @@ decoder_keys_decrypt (
   Stream *stream = keys->last;
   DecodeResult result = DECODE_UNAUTHENTIC;
 
-  *decoded = (Decoded){ 0, FALSE };
+  *decoded = (Decoded){ 0, FALSE, FALSE };
   if (!stream || !equal_id (&stream->id, &id))
     stream = keys->last = g_hash_table_lookup (keys->streams, &id);
   if (stream) {

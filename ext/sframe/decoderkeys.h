@@ -51,6 +51,8 @@ typedef struct
   gsize len; /* of the plaintext */
   gboolean
       jump; /* its counter is more than a replay window ahead of the highest one */
+  gboolean
+      first; /* none of this KID (and SSRC) was accepted before, since its key was set */
 } Decoded;
 
 /* Reads the header. DECODE_OK, DECODE_TRUNCATED or DECODE_NOT_MINIMAL. */

@@ -72,6 +72,7 @@ enum
 enum
 {
   SIGNAL_KEY_NEEDED,
+  SIGNAL_KID_AUTHENTICATED,
   N_SIGNALS
 };
 
@@ -223,6 +224,12 @@ sframe_dec_ask_for_key (ConclaveSFrameDec *self, guint64 kid)
     kid_set_add (self->refused, kid);
   g_mutex_unlock (&self->key_lock);
   return have;
+}
+
+void
+sframe_dec_tell_authenticated (ConclaveSFrameDec *self, guint64 kid)
+{
+  g_signal_emit (self, signals[SIGNAL_KID_AUTHENTICATED], 0, kid);
 }
 
 static GstFlowReturn
@@ -704,6 +711,21 @@ install_signals (ConclaveSFrameDecClass *klass)
   signals[SIGNAL_KEY_NEEDED] =
       g_signal_new ("key-needed", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST,
           0, first_answer_wins, NULL, NULL, G_TYPE_BYTES, 1, G_TYPE_UINT64);
+
+  /**
+   * ConclaveSFrameDec::kid-authenticated:
+   * @self: the element
+   * @kid: a KID whose key fits
+   *
+   * The first frame that is authentic under the key of a KID was accepted: its sender uses it. Once for each key that was
+   * set, with `per-ssrc-keys` once for each stream, with a ratchet for each step. On the streaming thread, before the frame
+   * goes out, with no lock held but the stream lock; all actions may be called.
+   *
+   * Since: 0.1
+   */
+  signals[SIGNAL_KID_AUTHENTICATED] = g_signal_new ("kid-authenticated",
+      G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+      G_TYPE_NONE, 1, G_TYPE_UINT64);
 
   /**
    * ConclaveSFrameDec::set-key:

@@ -102,6 +102,9 @@ struct _ConclaveSFrameDec
 /* Asks the application for the key of `kid`, once. Only the stream lock is held. TRUE when there is one now. */
 gboolean sframe_dec_ask_for_key (ConclaveSFrameDec *self, guint64 kid);
 
+/* Tells the application that a frame of `kid` was authentic, the first. Only the stream lock is held. */
+void sframe_dec_tell_authenticated (ConclaveSFrameDec *self, guint64 kid);
+
 /* The rest with the stream lock held. */
 
 void sframe_dec_start_frames (ConclaveSFrameDec *self);

@@ -143,10 +143,10 @@ drop_frame (ConclaveSFrameDec *self, guint fate, guint64 kid)
  * ratchet it is mapped nevertheless, since the first try in place would leave nothing for a second one. */
 static guint
 decrypt_to (ConclaveSFrameDec *self, GstBuffer *in, const FrameExtent *extent,
-    guint8 *out, FrameExtent *frame, guint64 *kid)
+    guint8 *out, FrameExtent *frame, guint64 *kid, gboolean *first)
 {
   SFrameInput input = { .len = extent->size };
-  Decoded decoded = { 0, FALSE };
+  Decoded decoded = { 0, FALSE, FALSE };
   GstMapInfo from;
   gsize skip = 0;
 
@@ -197,17 +197,21 @@ decrypt_to (ConclaveSFrameDec *self, GstBuffer *in, const FrameExtent *extent,
         (guint8) ~0x20; /* RFC 3550, 5.1: padding is not carried over */
   }
   *frame = (FrameExtent){ skip, extent->offset + decoded.len, 0 };
+  *first = decoded.first;
   return fate;
 }
 
-/* The frame of `in` in a buffer of the pool; NULL with its `fate`, and `kid` if that could be read. */
+/* The frame of `in` in a buffer of the pool; NULL with its `fate`, and `kid` if that could be read. `first`: the first that
+ * the key of its KID accepted. */
 static GstBuffer *
-decrypt (ConclaveSFrameDec *self, GstBuffer *in, guint *fate, guint64 *kid)
+decrypt (ConclaveSFrameDec *self, GstBuffer *in, guint *fate, guint64 *kid,
+    gboolean *first)
 {
   FrameExtent extent, frame = { 0, 0, 0 };
   GstMapInfo to;
 
   *kid = 0;
+  *first = FALSE;
   *fate = DROP_MALFORMED;
   if (!sframe_frame_extent (in, self->is_rtp, &extent))
     return NULL;
@@ -216,7 +220,7 @@ decrypt (ConclaveSFrameDec *self, GstBuffer *in, guint *fate, guint64 *kid)
   GstBuffer *out =
       frame_pool_acquire (self->pool, extent.offset + extent.size);
   if (out && sframe_map_single (out, &to, GST_MAP_WRITE)) {
-    *fate = decrypt_to (self, in, &extent, to.data, &frame, kid);
+    *fate = decrypt_to (self, in, &extent, to.data, &frame, kid, first);
     gst_memory_unmap (to.memory, &to);
   }
   if (*fate == DECODE_OK)
@@ -335,10 +339,13 @@ process (
   GstFlowReturn flow = GST_FLOW_OK;
   guint64 kid;
   guint fate;
+  gboolean first;
 
-  *out = decrypt (self, in, &fate, &kid);
+  *out = decrypt (self, in, &fate, &kid, &first);
   if (fate == DECODE_UNKNOWN_KID && sframe_dec_ask_for_key (self, kid))
-    *out = decrypt (self, in, &fate, &kid);
+    *out = decrypt (self, in, &fate, &kid, &first);
+  if (first)
+    sframe_dec_tell_authenticated (self, kid);
   if (fate == DECODE_UNKNOWN_KID && waits) {
     *waits = TRUE;
     return GST_BASE_TRANSFORM_FLOW_DROPPED;

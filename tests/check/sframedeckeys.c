@@ -107,6 +107,66 @@ GST_START_TEST (a_removed_key_is_asked_for_again)
 }
 GST_END_TEST;
 
+typedef struct
+{
+  guint n;
+  guint64 kid;
+} Authenticated;
+
+static void
+note_authenticated (GstElement *element, guint64 kid, gpointer data)
+{
+  Authenticated *told = data;
+  g_autoptr (GstStructure) stats = NULL;
+
+  /* A handler may look at anything and act: no lock is held. */
+  g_object_get (element, "stats", &stats, NULL);
+  fail_unless (stats != NULL);
+  g_signal_emit_by_name (element, "remove-key", G_GUINT64_CONSTANT (999));
+  told->n++;
+  told->kid = kid;
+}
+
+/* Nothing but an authentic and new frame is taken for a sign of life. */
+GST_START_TEST (the_first_authentic_frame_of_each_key_is_told)
+{
+  GstHarness *sender = open_sender ("kid=77 key=" KEY_A),
+             *again = open_sender ("kid=77 key=" KEY_B),
+             *h = open_harness ("sframedec", SFRAME_OF_OPUS);
+  Authenticated told = { 0, 0 };
+  g_autoptr (GstBuffer) sframe = next_sframe (sender);
+
+  g_signal_connect (
+      ours (h), "kid-authenticated", G_CALLBACK (note_authenticated), &told);
+  set_key (h, 77, KEY_A);
+  drops (h, flipped (sframe, 20, 1), "unauthenticated");
+  fail_unless_equals_int (told.n, 0);
+  delivers (h, gst_buffer_ref (sframe));
+  fail_unless_equals_int (told.n, 1);
+  fail_unless_equals_uint64 (told.kid, 77);
+  delivers (h, next_sframe (sender));
+  set_key (h, 77, KEY_A); /* which changes nothing */
+  delivers (h, next_sframe (sender));
+  fail_unless_equals_int (told.n, 1);
+
+  set_key (h, 77, KEY_B);
+  drops (h, next_sframe (sender), "unauthenticated");
+  fail_unless_equals_int (told.n, 1);
+  delivers (h, next_sframe (again));
+  fail_unless_equals_int (told.n, 2);
+
+  /* What was accepted under key A is no news when A comes back. */
+  set_key (h, 77, KEY_A);
+  drops (h, gst_buffer_ref (sframe), "replayed");
+  fail_unless_equals_int (told.n, 2);
+  delivers (h, next_sframe (sender));
+  fail_unless_equals_int (told.n, 3);
+  close_harness (sender);
+  close_harness (again);
+  close_harness (h);
+}
+GST_END_TEST;
+
 /* The least frame costs a buffer too. */
 GST_START_TEST (what_waits_is_bounded_however_small_it_is)
 {
@@ -519,6 +579,7 @@ sframedeckeys_suite (void)
   tcase_add_test (keys, one_success_starts_the_count_to_the_error_anew);
   tcase_add_test (keys, a_missing_key_is_asked_for_once);
   tcase_add_test (keys, a_removed_key_is_asked_for_again);
+  tcase_add_test (keys, the_first_authentic_frame_of_each_key_is_told);
   tcase_add_test (
       keys, a_key_that_comes_with_a_frame_lets_those_before_it_out_first);
   tcase_add_test (keys, frames_that_wait_outlive_a_change_of_ssrc);
