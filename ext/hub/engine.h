@@ -46,6 +46,7 @@
 #define HUB_SLICES 10u     /* ticks in which all transports had their turn */
 #define HUB_PACE_BURST 16u /* packets to one receiver at once */
 #define HUB_PACE_TICK HUB_MS
+#define HUB_PACE_MADE_UP 3u /* ticks that were missed */
 #define HUB_PACE_QUEUE 256u
 #define HUB_PACES 512u /* receivers with a queue at one time, at most */
 #define HUB_BATCH 1024u

@@ -83,10 +83,14 @@ hub_pace_run (HubMedia *media)
   if (media->n_pacing == 0 || media->now < media->pace_at
       || media->egress.blocked)
     return;
+  /* A thread that was kept from running makes up for some of its ticks: else queues would fill up and shed for want of them. */
+  uint64_t missed = (media->now - media->pace_at) / HUB_PACE_TICK;
+  uint32_t ticks =
+      1 + (uint32_t) (missed < HUB_PACE_MADE_UP ? missed : HUB_PACE_MADE_UP);
   media->pace_at = media->now + HUB_PACE_TICK;
   for (uint32_t i = media->n_pacing; i-- > 0;) {
     HubPace *pace = media->pacing[i];
-    uint32_t budget = HUB_PACE_BURST + pace->n / 8;
+    uint32_t budget = ticks * (HUB_PACE_BURST + pace->n / 8);
     while (pace->n > 0 && budget > 0) {
       HubPaced *paced = &pace->queue[pace->first++ % HUB_PACE_QUEUE];
       pace->n--;

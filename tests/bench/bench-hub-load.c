@@ -6,15 +6,17 @@
  * of each, medians.
  *
  *     CONCLAVE_BENCH_FORWARDED=200000 CONCLAVE_BENCH_RUNS=5 CONCLAVE_BENCH_BATCH=8 build/tests/bench/bench-hub-load [N...]
- *     build/tests/bench/bench-hub-load meeting PUBLISHERS PARTICIPANTS SECONDS [slow]
+ *     build/tests/bench/bench-hub-load meeting PUBLISHERS PARTICIPANTS SECONDS [slow] [audio] [last=N] [videos=N]
  *
  * The second form is a load: the first of the participants publish 1 Mbit/s of video and 50 packets a second of audio each, and all are
- * subscribed to all of it; with "slow" a tenth does not read. It tells loss at the others and the memory's growth.
+ * subscribed to all of it, or to the `videos` of that many others. With "audio" there is no video; with `last` the loudest so many are heard,
+ * and others become the loudest every two seconds; with "slow" a tenth does not read. It tells loss at the others and the memory's growth.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #define _GNU_SOURCE
 
 #include <gnutls/crypto.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -39,6 +41,13 @@
 
 static long n_forwarded;
 static int n_runs, batch;
+
+/* Of a meeting. */
+static struct
+{
+  bool slow, audio_only;
+  int last_n, videos; /* 0: all */
+} options;
 
 static long
 number (const char *name, long value)
@@ -505,17 +514,29 @@ resident_kib (void)
   return pages * (sysconf (_SC_PAGESIZE) / 1024);
 }
 
+/* Those of the loudest talk: whose turn it is, by number. */
+static bool
+is_loud (int number, int publishers, long tick)
+{
+  int first = (int) (tick * TICK_MS / 2000) * options.last_n % publishers;
+  return (number - first + publishers) % publishers < options.last_n;
+}
+
 static void
-publish_tick (Attendee *a, long tick)
+publish_tick (Attendee *a, int number, int publishers, long tick)
 {
   static uint8_t out[FRAME * WIRE], payload[PACKET];
 
   if (tick % 2 == 0) {
+    /* RFC 6464: -dBov. */
+    uint8_t level[4] = { 0x10, is_loud (number, publishers, tick) ? 20 : 90 };
+    size_t level_len = options.last_n > 0 ? sizeof level : 0;
     a->audio_index++;
     hub_client_send_rtp (&a->client, a->audio_ssrc, a->audio_index,
-        (uint32_t) (a->audio_index * 960), 111, NULL, 0, payload, AUDIO_BYTES);
+        (uint32_t) (a->audio_index * 960), 111, level, level_len, payload,
+        AUDIO_BYTES);
   }
-  if (tick % 4 != 0)
+  if (tick % 4 != 0 || options.audio_only)
     return;
   for (int i = 0; i < FRAME; i++) {
     a->video_index++;
@@ -548,12 +569,25 @@ take_all (int fd)
   return media;
 }
 
-static void
-seat (Hub *hub, Attendee *all, int publishers, int n, bool slow)
+/* Whether it is subscribed to the video of publisher `k`: to those that come after it, or after its like among the publishers. */
+static bool
+sees (int i, int k, int publishers)
 {
+  int after = (k - i % publishers + publishers) % publishers;
+  return i != k && !options.audio_only
+         && (options.videos == 0
+             || (i < publishers ? after >= 1 && after <= options.videos
+                                : after < options.videos));
+}
+
+static void
+seat (Hub *hub, Attendee *all, int publishers, int n)
+{
+  unsigned subscriptions = 0;
+
   for (int i = 0; i < n; i++) {
     all[i].transport = hub_join (hub, &all[i].client);
-    all[i].slow = slow && i % 10 == 9;
+    all[i].slow = options.slow && i % 10 == 9;
     all[i].publishes = i < publishers;
     if (!all[i].publishes)
       continue;
@@ -564,15 +598,16 @@ seat (Hub *hub, Attendee *all, int publishers, int n, bool slow)
   }
   for (int i = 0; i < n; i++)
     for (int k = 0; k < publishers; k++) {
-      if (i == k)
-        continue;
-      hub_forwarder_subscribe (
-          hub->forwarder, all[i].transport, all[k].video, false);
-      hub_forwarder_subscribe (
-          hub->forwarder, all[i].transport, all[k].audio, false);
+      if (sees (i, k, publishers))
+        subscriptions += hub_forwarder_subscribe (hub->forwarder,
+                             all[i].transport, all[k].video, false)
+                         == HUB_OK;
+      if (i != k)
+        subscriptions += hub_forwarder_subscribe (hub->forwarder,
+                             all[i].transport, all[k].audio, false)
+                         == HUB_OK;
     }
-  await (hub, HUB_MEDIA_EVENT_SUBSCRIBED,
-      2u * ((unsigned) n * (unsigned) publishers - (unsigned) publishers));
+  await (hub, HUB_MEDIA_EVENT_SUBSCRIBED, subscriptions);
 }
 
 static void
@@ -580,21 +615,27 @@ report_meeting (Hub *hub, const Attendee *all, int publishers, int n,
     double cpu_ns, double ms, long kib)
 {
   HubForwarderStats stats;
-  long sent = 0, expected = 0, received = 0;
+  long sent = 0, expected = 0, received = 0, readers = 0;
+  long least = LONG_MAX, most = 0;
 
+  hub_forwarder_stats (hub->forwarder, &stats);
+  uint64_t *c = stats.counters;
   for (int i = 0; i < publishers; i++)
     sent += (long) (all[i].video_index + all[i].audio_index);
   for (int i = 0; i < n; i++) {
     if (all[i].slow)
       continue;
-    expected +=
-        sent
-        - (all[i].publishes ? (long) (all[i].video_index + all[i].audio_index)
-                            : 0);
+    readers++;
     received += all[i].received;
+    least = all[i].received < least ? all[i].received : least;
+    most = all[i].received > most ? all[i].received : most;
+    for (int k = 0; k < publishers; k++)
+      expected += (sees (i, k, publishers) ? (long) all[k].video_index : 0)
+                  + (i != k ? (long) all[k].audio_index : 0);
   }
-  hub_forwarder_stats (hub->forwarder, &stats);
-  uint64_t *c = stats.counters;
+  /* Who was not among the loudest was heard by nobody; itself it does not hear anyhow. */
+  expected -= (long) c[HUB_NOT_FORWARDED_MUTED]
+              * (readers - (publishers == n ? 1 : 0));
   printf (
       "%d publishers, %d participants, %.1f s: %.0f packets/s in, %.0f out\n",
       publishers, n, ms / 1e3, (double) c[HUB_RTP_ACCEPTED] / ms * 1e3,
@@ -603,6 +644,7 @@ report_meeting (Hub *hub, const Attendee *all, int publishers, int n,
       expected - received, expected,
       100.0 * (double) (expected - received) / (double) expected,
       (sent - (long) c[HUB_RTP_ACCEPTED]) * (n - 1));
+  printf ("  a receiver got %ld to %ld packets\n", least, most);
   printf (
       "  media thread: %.0f %% of a core, %.0f ns a packet out, %.1f packets a turn\n",
       cpu_ns / ms / 1e4, cpu_ns / (double) c[HUB_PACKETS_OUT],
@@ -615,13 +657,13 @@ report_meeting (Hub *hub, const Attendee *all, int publishers, int n,
 }
 
 static void
-meet (int publishers, int n, double seconds, bool slow)
+meet (int publishers, int n, double seconds)
 {
   Hub hub;
   Attendee *all = calloc ((size_t) n, sizeof *all);
 
-  hub_start (&hub, 0);
-  seat (&hub, all, publishers, n, slow);
+  hub_start (&hub, (unsigned) options.last_n);
+  seat (&hub, all, publishers, n);
   long kib = 0;
   double cpu = (double) hub_forwarder_cpu_time (hub.forwarder);
   double start = wall_ms ();
@@ -629,7 +671,7 @@ meet (int publishers, int n, double seconds, bool slow)
   for (long tick = 0; tick < ticks + 50; tick++) {
     double due = start + (double) tick * TICK_MS;
     for (int i = 0; i < publishers && tick < ticks; i++)
-      publish_tick (&all[i], tick);
+      publish_tick (&all[i], i, publishers, tick);
     do {
       for (int i = 0; i < n; i++)
         if (!all[i].slow)
@@ -662,8 +704,15 @@ main (int argc, char **argv)
   check (core_init (), "libsodium");
   allow_descriptors ();
   if (argc >= 5 && strcmp (argv[1], "meeting") == 0) {
-    meet (atoi (argv[2]), atoi (argv[3]), atof (argv[4]),
-        argc > 5 && strcmp (argv[5], "slow") == 0);
+    for (int i = 5; i < argc; i++) {
+      options.slow |= strcmp (argv[i], "slow") == 0;
+      options.audio_only |= strcmp (argv[i], "audio") == 0;
+      if (strncmp (argv[i], "last=", 5) == 0)
+        options.last_n = atoi (argv[i] + 5);
+      if (strncmp (argv[i], "videos=", 7) == 0)
+        options.videos = atoi (argv[i] + 7);
+    }
+    meet (atoi (argv[2]), atoi (argv[3]), atof (argv[4]));
     return 0;
   }
   n_forwarded = number ("CONCLAVE_BENCH_FORWARDED", 100000);

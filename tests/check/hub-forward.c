@@ -594,6 +594,29 @@ GST_START_TEST (a_burst_is_paced_and_complete)
 }
 GST_END_TEST;
 
+/* A busy machine does not let the thread run each millisecond: at the next one more goes than in one tick. */
+GST_START_TEST (missed_ticks_are_made_up_for)
+{
+  Meeting m;
+  HubTrackSsrcs ssrcs;
+  guint64 index = 0;
+
+  meeting_open_pair (&m, &ssrcs);
+  while (meeting_counter (&m, HUB_PACED) < 150) {
+    for (guint i = 0; i < 20; i++)
+      meeting_send (&m, 0, ssrcs.ssrc, ++index);
+    meeting_await (&m, HUB_RTP_ACCEPTED, index);
+  }
+  guint64 before = meeting_counter (&m, HUB_PACKETS_OUT);
+  atomic_fetch_add (&m.now, 10 * MS);
+  meeting_settle (&m);
+  guint64 sent = meeting_counter (&m, HUB_PACKETS_OUT) - before;
+  fail_unless (sent >= 60, "%" G_GUINT64_FORMAT, sent);
+  fail_unless (sent < 170, "%" G_GUINT64_FORMAT, sent);
+  meeting_close (&m);
+}
+GST_END_TEST;
+
 /* What still waits for its tick goes with the subscription, or with the track. */
 GST_START_TEST (a_queue_does_not_outlive_its_subscription)
 {
@@ -683,6 +706,7 @@ hub_forward_suite (void)
   tcase_add_test (tc, a_publisher_that_floods_is_held_to_a_rate);
   tcase_add_test (tc, thousands_of_objects_come_and_go_while_media_flows);
   tcase_add_test (tc, a_burst_is_paced_and_complete);
+  tcase_add_test (tc, missed_ticks_are_made_up_for);
   tcase_add_loop_test (tc, a_queue_does_not_outlive_its_subscription, 0, 2);
   tcase_add_test (tc, a_queue_that_overflows_sheds_video_until_a_new_frame);
   return suite;
