@@ -351,6 +351,18 @@ hub_open_group (Session *session)
   hub_credits (session);
 }
 
+/* Above the co-hosts stands the owner: one that can't show that it was named, or does not want to, keeps it out of nothing. */
+bool
+hub_turned_away (Session *session)
+{
+  if (session->group || !may_open (session) || !session->hub.attending
+      || ++session->hub.turned_away < LIMIT_TURNED_AWAY)
+    return false;
+  session->hub.turned_away = 0;
+  hub_open_group (session);
+  return true;
+}
+
 void
 hub_opened (Session *session, const WireMessage *m)
 {

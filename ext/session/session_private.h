@@ -300,6 +300,8 @@ typedef struct
   unsigned attend_tries;
   bool attaching;
   uint64_t attach_at, attach_since;
+  unsigned
+      turned_away; /* our own knocks, as an owner whose group others are in */
   uint64_t knocks,
       credits; /* that the hub passed on since `opened`; that it may */
 } Hub;
@@ -398,7 +400,9 @@ struct Session
   DoorChain chain;    /* ours */
   GHashTable *
       chains; /* of all admins, key to chain: how each shows that it was named; both GBytes */
-  bool leaving;      /* a hand-over first, then `bye` */
+  bool leaving; /* a hand-over first, then `bye` */
+  bool
+      heir_awaited; /* until who takes over is heard: it needs what we have signed for it */
   uint64_t leave_at; /* give up waiting */
 
   /* As the owner: the record */
@@ -458,6 +462,8 @@ void hub_attach_request (Session *session,
 bool hub_is_member (const Session *session);
 void hub_enter_room (Session *session); /* this place is a member's */
 void hub_new_room (Session *session, const uint8_t *room, uint64_t seq);
+bool hub_turned_away (
+    Session *session); /* our knock was not answered; true: then we open */
 void hub_open_group (Session *session); /* an owner's new group */
 
 /* ---- knock.c ---- */
@@ -578,6 +584,7 @@ void admin_name_all (
     Session *session); /* as the owner: whom no chain is known of */
 void admin_enforce (
     Session *session); /* whom a person removed goes, wherever it came from */
+void admin_heard (Session *session, const Member *member, uint64_t epoch);
 void admin_hold (Session *session, bool held);
 void admin_tick (Session *session);
 uint64_t admin_deadline (const Session *session);

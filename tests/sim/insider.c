@@ -22,6 +22,12 @@ insider_room (const Person *person)
   return person->session->hub.room;
 }
 
+bool
+insider_can_show (const Person *person)
+{
+  return admin_can_show (person->session);
+}
+
 static Conn *
 admins_conn (World *world)
 {

@@ -607,12 +607,28 @@ clock_fits (World *world, const Person *person)
          && ABS (world_owner (world)->wall) < (int64_t) 3600 * 1000;
 }
 
+static bool
+somebody_can_show (World *world)
+{
+  for (guint i = 0; i < world->people->len; i++) {
+    Person *person = g_ptr_array_index (world->people, i);
+    if (counts (person)
+        && policy_is_admin (&person->watch->epoch->policy, person->key)
+        && insider_can_show (person))
+      return true;
+  }
+  return false;
+}
+
 /* Reasons by which somebody who may come in is rightly out. */
 static bool
 is_rightly_out (World *world, Person *person, const EpochTruth *epoch)
 {
   const Policy *policy = &epoch->policy;
 
+  /* Nobody is left who could show that the link's host named it. */
+  if (world->plan.pinned && !somebody_can_show (world))
+    return true;
   /* What a lying hub did to somebody at the door is over when the timers of the door are. */
   return !hub_is_honest (world) || world->now < person->excused
          || !person->came || !person->wants_in || !person->session
