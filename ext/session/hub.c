@@ -426,7 +426,7 @@ hub_attach_request (Session *session, const WireMessage *m)
                          ? session->by_leaf[event.sender.index]
                          : NULL;
     /* In the epoch of the message the leaf may have been another's. */
-    if (member && event.epoch >= member->since_epoch
+    if (member && SESSION_CHECK (HERE_LEAF, event.epoch >= member->since_epoch)
         && here.type == MESSAGE_HERE
         && SESSION_CHECK (
             HERE_PEER, here.here.peer == m->peer

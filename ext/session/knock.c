@@ -67,7 +67,8 @@ knock_again (Session *session, uint64_t after)
 
   if (knock->stage == KNOCK_NONE)
     return;
-  if (proved && !verified && knock->proofs > 0) {
+  if (!SESSION_CHECK (
+          ONE_RUN_PER_ACT, !proved || verified || knock->proofs == 0)) {
     knock_clear (session);
     session_enter (session, SESSION_AGAIN, 0, 0);
     return;

@@ -364,15 +364,15 @@ static void
 note_abreast (Session *session, uint32_t leaf)
 {
   const Member *reference = beat_reference (session);
+  uint32_t own = mls_epoch_own_leaf (mls_group_epoch (session->group));
+  bool shows =
+      reference && (reference->leaf == leaf || reference->leaf == own);
 
-  if (session->fork_suspected || !reference)
+  /* Off, it shows nothing. */
+  if (session->fork_suspected || SESSION_CHECK (ABREAST, !shows))
     return;
-  if (reference->leaf == leaf
-      || reference->leaf
-             == mls_epoch_own_leaf (mls_group_epoch (session->group))) {
-    session->behind_since = 0;
-    session->unread_commit = false;
-  }
+  session->behind_since = 0;
+  session->unread_commit = false;
 }
 
 /* A commit of an epoch that we have left. In the room we were in, it lost against the one we merged. In a room after it the
@@ -408,7 +408,8 @@ take_commit (Session *session, WireKind kind, MlsSlice message, uint64_t epoch,
     session->stats.unreadable++;
     /* An honest hub takes commits as such from admins alone. */
     session->unread_commit |= kind == WIRE_COMMIT;
-    if (session->unread_commit || room_is_young (session))
+    if (SESSION_CHECK (AHEAD_BY_COMMIT,
+            session->unread_commit || room_is_young (session)))
       note_behind (session);
     return;
   }
@@ -472,7 +473,8 @@ take_application (Session *session, MlsSlice message, uint64_t epoch)
     return;
   if (epoch > current) {
     session->stats.unreadable++;
-    if (session->unread_commit || room_is_young (session))
+    if (SESSION_CHECK (AHEAD_BY_COMMIT,
+            session->unread_commit || room_is_young (session)))
       note_behind (session);
     return;
   }

@@ -336,7 +336,6 @@ fill (Bent *b, CommitBend bend, bool by_the_hub)
         .reinit = &b->reinit };
       b->request.other = &b->other;
       b->request.n_other = 1;
-      b->request.path = false;
       return true;
     default:
       return false;

@@ -334,10 +334,6 @@ enter_epoch (Person *person)
   EpochTruth *epoch = truth_epoch (world, authenticator);
   EpochTruth *before = watch->epoch;
 
-  const char *why = g_hash_table_lookup (world->forbidden, authenticator);
-  if (why)
-    world_fail (world, 6, "%u has followed a commit that is void: %s",
-        person->index, why);
   if (world->trap)
     world_fail (world, 3, "%u has come into the group of %s", person->index,
         world->trap);
@@ -358,6 +354,10 @@ enter_epoch (Person *person)
       world_fail (world, 2, "%u has another roster", person->index);
     g_array_free (seats, TRUE);
   }
+  const char *why = g_hash_table_lookup (world->forbidden, authenticator);
+  if (why)
+    world_fail (world, 6, "%u has followed a commit that is void: %s",
+        person->index, why);
   if (!truth_seat (epoch, person->key))
     world_fail (world, 1, "%u is in an epoch without being in its roster",
         person->index);
@@ -447,6 +447,14 @@ somebody_in_charge (World *world)
   return NULL;
 }
 
+/* Where nothing but a member lies, it is what one bad member must not be able to do. */
+static unsigned
+together_or_stopped (const World *world)
+{
+  const Adversary *a = world->adversary;
+  return a && a->powers & LIES_AS_MEMBER && !(a->powers & LIES_AS_HUB) ? 8 : 7;
+}
+
 /* 7: no faults and lies: all honest members are in one epoch within 5 s. */
 static void
 check_together (World *world)
@@ -476,7 +484,7 @@ check_together (World *world)
       late = person;
   }
   if (late)
-    world_fail (world, 7,
+    world_fail (world, together_or_stopped (world),
         "%u is still in epoch %" G_GUINT64_FORMAT
         ", others have gone to %" G_GUINT64_FORMAT,
         late->index, late->watch->epoch->epoch, newest->epoch);
@@ -658,8 +666,9 @@ invariants_end (World *world)
     if (!person->honest || is_rightly_out (world, person, epoch))
       continue;
     if (!counts (person))
-      world_fail (world, 7, "%u is not in at the end: state %d, code %d",
-          person->index, person->state, person->code);
+      world_fail (world, together_or_stopped (world),
+          "%u is not in at the end: state %d, code %d", person->index,
+          person->state, person->code);
     else if (person->watch->epoch != epoch
              && world->now > world->last_change + CONVERGE_MS)
       world_fail (world, 7, "%u and %u are not together at the end",
