@@ -432,9 +432,15 @@ admin_enforce (Session *session)
   for (guint i = 0; i < session->removed->len && admin_is (session); i++) {
     const Member *member =
         roster_find (session, g_ptr_array_index (session->removed, i));
-    if (member && !policy_is_owner (&session->policy, member->key)
-        && !key_equal (member->key, self_key (session)))
-      commits_remove (session, member, session->mono);
+    if (!member || policy_is_owner (&session->policy, member->key)
+        || key_equal (member->key, self_key (session))
+        || commits_is_leaving (session, member->key))
+      continue;
+    /* Who is here and did not know would let it in again. */
+    Message message = { .type = MESSAGE_REMOVED };
+    memcpy (message.removed, member->key, IDENTITY_KEY_LEN);
+    talk_say (session, &message);
+    commits_remove (session, member, session->mono);
   }
 }
 

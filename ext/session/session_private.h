@@ -559,6 +559,7 @@ void commits_cleanup (
 void commits_clear (Session *session);
 bool commits_is_candidate (const Session *session, MlsSlice message);
 Wish *commits_wish (Session *session, WishType type);
+bool commits_is_leaving (const Session *session, const uint8_t *key);
 Removal *commits_remove (Session *session, const Member *member, uint64_t due);
 
 /* ---- admin.c ---- */
