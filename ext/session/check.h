@@ -94,7 +94,8 @@
   /* Reopening, hub restart */                                                                     \
   X (REOPENED_SIGNATURE, "4", "`reopened` is signed by our policy's owner")                        \
   X (REOPENED_LATER, "4", "with a greater `opened`")                                               \
-  X (HERE_LEAF, "4", "`here` is of the leaf's member, not of who had it before")                   \
+  X (HERE_LEAF, "4",                                                                               \
+      "`here` is of the leaf's member, not of who had it before")                                  \
   X (HERE_PEER, "4",                                                                               \
       "`here` names the place and challenge that ask to be attached")                              \
   /* Media keys */                                                                                 \

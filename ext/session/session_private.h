@@ -129,9 +129,14 @@ typedef struct
   int64_t least_difference; /* the smallest own clock - t */
   uint64_t good;            /* mono of the last good one; 0 for none */
   bool split;               /* was reported */
-
-  uint64_t bad_paths[LIMIT_BAD_PATHS];
 } Member;
+
+/* Commits of an admin that were its own and could not be followed: remembered beyond the group, which we leave for each. */
+typedef struct
+{
+  uint8_t key[IDENTITY_KEY_LEN];
+  uint64_t at[LIMIT_BAD_PATHS]; /* mono, the latest first; 0 for none */
+} BadPaths;
 
 /* A track somebody announced, ours too. */
 typedef struct
@@ -345,6 +350,7 @@ struct Session
   Member *by_leaf[LIMIT_MEMBERS];
   uint64_t
       behind_since; /* others follow a commit that we can't read; 0: they don't */
+  GArray *bad_paths; /* BadPaths */
   uint64_t rejoins[LIMIT_REJOINS];
   size_t n_rejoins;
   GQueue kept;         /* KeptCommit, oldest first */

@@ -4,6 +4,9 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "session-hub.h"
 
+#include "ext/mls/group_private.h"
+#include "ext/session/session_private.h"
+
 static Secret *pw;
 
 static SessionConfig
@@ -509,6 +512,68 @@ GST_START_TEST (what_an_admin_makes_up_moves_nobody_either)
 }
 GST_END_TEST;
 
+/* A commit of client `who` whose path is for a key that client `to` has not; its author never takes it for its own. */
+static void
+send_bad_path (World *w, int who, int to)
+{
+  MlsGroup *group = of (w, who)->group;
+  MlsTree *tree = group->epoch->tree;
+  MlsCommitRequest request = { .path = true };
+  guint8 other[MLS_KEY_LEN], secret[MLS_KEY_LEN];
+  SessionMember member;
+  MlsBuffer bytes = { 0 };
+  MlsStaged *staged;
+
+  fail_unless (session_find_member (of (w, who), client_key (w, to), &member));
+  group->epoch->tree = mls_tree_copy (tree);
+  MlsLeafNode fields = mls_tree_leaf (tree, member.leaf)->node;
+  crypto_box_keypair (other, secret);
+  fields.encryption_key = mls_slice (other, sizeof other);
+  mls_leaf_node_put (&bytes, &fields);
+  mls_tree_set_leaf (group->epoch->tree, member.leaf,
+      mls_leaf_new (mls_buffer_slice (&bytes)));
+  mls_buffer_free (&bytes);
+  fail_unless_equals_int (mls_group_commit (group, &request, &staged), MLS_OK);
+  mls_tree_free (group->epoch->tree);
+  group->epoch->tree = tree;
+  MlsSlice message = mls_staged_message (staged);
+  HubFrame frame = { ++w->hub.seq, WIRE_COMMIT,
+    g_bytes_new (message.data, message.len) };
+  g_array_append_val (w->hub.log, frame);
+  mls_staged_free (staged);
+  world_settle (w);
+}
+
+GST_START_TEST (the_third_path_that_can_not_be_followed_is_reported_by_name)
+{
+  World *w = meeting (2);
+  session_promote (of (w, 0), client_key (w, 1));
+  world_run (w, 2000);
+  for (int i = 0; i < 3; i++) {
+    fail_unless_equals_uint64 (
+        count_events (w, 2, SESSION_EVENT_BAD_PATHS), 0);
+    send_bad_path (w, 1, 2);
+    /* Also when it has to join anew after each. */
+    if (i < 2)
+      hub_error_to (w, client_place (w, 2), WIRE_CODE_TOO_LATE);
+    world_run (w, 5000);
+    check_members (w, 0, 1, 2);
+  }
+  fail_unless_equals_uint64 (count_events (w, 2, SESSION_EVENT_BAD_PATHS), 1);
+  fail_unless (memcmp (last_event (w, 2, SESSION_EVENT_BAD_PATHS)->member.key,
+                   client_key (w, 1), IDENTITY_KEY_LEN)
+               == 0);
+  /* Three in more than a minute are not worth a word. */
+  forget_events (w);
+  for (int i = 0; i < 3; i++) {
+    send_bad_path (w, 1, 2);
+    world_run (w, 40000);
+  }
+  fail_unless_equals_uint64 (count_events (w, 2, SESSION_EVENT_BAD_PATHS), 0);
+  world_free (w);
+}
+GST_END_TEST;
+
 static Suite *
 session_recover_suite (void)
 {
@@ -540,6 +605,8 @@ session_recover_suite (void)
   tcase_add_test (
       tc, what_a_member_makes_up_about_epochs_to_come_moves_nobody);
   tcase_add_test (tc, what_an_admin_makes_up_moves_nobody_either);
+  tcase_add_test (
+      tc, the_third_path_that_can_not_be_followed_is_reported_by_name);
   return s;
 }
 
