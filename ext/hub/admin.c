@@ -305,22 +305,32 @@ admin_close (Place *place, WireMessage *message)
   return HUB_TAKEN;
 }
 
-/* Passed to who is there; who is away gets it when it returns, who comes later when it comes. */
+/* Passed to who is there; who is away gets it when it returns, who comes later when it comes. Of any admin: the meeting's owner
+ * need not be who owns it here. It proves nothing to the hub, and of two the later one is kept, unless the owner here says so. */
 HubVerdict
 admin_reopened (Place *place, WireMessage *message)
 {
   Room *room = place->room;
 
-  g_clear_pointer (&room->reopened, g_bytes_unref);
-  room->reopened = frame_new (message);
+  g_autoptr (GBytes) frame = frame_new (message);
+  bool keep = admin_is_owner (place) || !room->reopened
+              || message->reopened.opened > room->reopened_at;
+
+  if (!frame)
+    return HUB_UNEXPECTED;
+  if (keep) {
+    g_clear_pointer (&room->reopened, g_bytes_unref);
+    room->reopened = g_bytes_ref (frame);
+    room->reopened_at = message->reopened.opened;
+  }
   for (GList *l = room->members.head; l; l = l->next) {
     Place *member = l->data;
     if (member == place)
       continue;
     if (member->connection)
-      send_frame (room->hub, member->connection->id, false, room->reopened);
+      send_frame (room->hub, member->connection->id, false, frame);
     else
-      member->reopened_due = true;
+      member->reopened_due |= keep;
   }
   return HUB_TAKEN;
 }

@@ -286,7 +286,7 @@ static const struct
   { WIRE_ADMINS, OWNER, admin_admins },
   { WIRE_TRANSFER, OWNER, admin_transfer },
   { WIRE_CLOSE, OWNER, admin_close },
-  { WIRE_REOPENED, OWNER, admin_reopened },
+  { WIRE_REOPENED, ADMIN, admin_reopened },
   { WIRE_DISMISS, ADMIN, admin_dismiss },
   { WIRE_CREDITS, ADMIN, admin_credits },
   { WIRE_REPLY, ADMIN, door_answer },

@@ -199,6 +199,7 @@ struct Room
   uint8_t (*handovers)[TOKEN_HASH_LEN];
   size_t n_handovers, handover_bytes;
   GBytes *reopened;
+  uint64_t reopened_at; /* its `opened` */
   GArray *gone;    /* of uint64_t: the last of them */
   uint64_t n_gone; /* ever */
   Bucket frames, bytes, attaches;

@@ -203,6 +203,17 @@ finish_leave (Session *session)
 }
 
 void
+admin_heard (Session *session, const Member *member, uint64_t epoch)
+{
+  if (!session->heir_awaited
+      || !policy_is_owner (&session->policy, member->key)
+      || epoch != mls_epoch_number (mls_group_epoch (session->group)))
+    return;
+  session->heir_awaited = false;
+  finish_leave (session);
+}
+
+void
 admin_epoch (Session *session, const Policy *before, bool own)
 {
   const Policy *policy = &session->policy;
@@ -240,7 +251,7 @@ admin_epoch (Session *session, const Policy *before, bool own)
   hub_credits (session);
   admin_enforce (session);
   if (session->leaving && owned && !policy_is_owner (policy, self))
-    finish_leave (session);
+    session->heir_awaited = true;
 }
 
 /* ---- Acts ---- */
@@ -421,9 +432,15 @@ admin_enforce (Session *session)
   for (guint i = 0; i < session->removed->len && admin_is (session); i++) {
     const Member *member =
         roster_find (session, g_ptr_array_index (session->removed, i));
-    if (member && !policy_is_owner (&session->policy, member->key)
-        && !key_equal (member->key, self_key (session)))
-      commits_remove (session, member, session->mono);
+    if (!member || policy_is_owner (&session->policy, member->key)
+        || key_equal (member->key, self_key (session))
+        || commits_is_leaving (session, member->key))
+      continue;
+    /* Who is here and did not know would let it in again. */
+    Message message = { .type = MESSAGE_REMOVED };
+    memcpy (message.removed, member->key, IDENTITY_KEY_LEN);
+    talk_say (session, &message);
+    commits_remove (session, member, session->mono);
   }
 }
 
@@ -445,6 +462,11 @@ admin_tick (Session *session)
   if (session->mono >= session->absent_at)
     remove_absent (session);
   /* The hub keeps our last word back: the others will notice that we are gone. */
+  if (session->heir_awaited && session->mono >= session->leave_at) {
+    session->heir_awaited = false;
+    if (session->group)
+      finish_leave (session);
+  }
   if (session->leaving && session->mono >= session->leave_at)
     session_finish (session, SESSION_LEFT, 0, 0);
 }

@@ -55,6 +55,8 @@
   X (WELCOME_GROUP, "3", "group_id and suite are ADb's")                                           \
   X (WELCOME_TREE, "4",                                                                            \
       "every leaf obeys the rules for leaves, no key twice")                                       \
+  X (WELCOME_RECORDING, "4",                                                                       \
+      "no leaf is a recorder's while recording is nobody's")                                       \
   X (WELCOME_POLICY, "4", "there are no more leaves than the policy allows")                       \
   X (WELCOME_MEETING, "3", "the policy is this meeting's")                                         \
   X (WELCOME_HOST_IS_ADMIN, "3", "owner or admins hold the host")                                  \
@@ -86,9 +88,14 @@
   X (COMMIT_WON, "4",                                                                              \
       "our own commit is merged only when it comes back in the order")                             \
   X (NO_STANDALONE, "4", "standalone proposals are dropped unread")                                \
+  X (AHEAD_BY_COMMIT, "4",                                                                         \
+      "others are ahead only where an admin sent a commit that we could not read")                 \
+  X (ABREAST, "4", "who reads the group in its own epoch is not behind")                           \
   /* Reopening, hub restart */                                                                     \
   X (REOPENED_SIGNATURE, "4", "`reopened` is signed by our policy's owner")                        \
   X (REOPENED_LATER, "4", "with a greater `opened`")                                               \
+  X (HERE_LEAF, "4",                                                                               \
+      "`here` is of the leaf's member, not of who had it before")                                  \
   X (HERE_PEER, "4",                                                                               \
       "`here` names the place and challenge that ask to be attached")                              \
   /* Media keys */                                                                                 \
@@ -97,6 +104,7 @@
   X (KEY_REMOVED_LEAF, "5", "a removed leaf's tracks end with the commit")                         \
   X (TRACK_OF_ROLE, "6",                                                                           \
       "listeners and recorders announce no tracks, and only whom the policy lets shares a screen") \
+  X (TRACK_BOUND, "6", "a leaf has at most 64 tracks open")                                        \
   X (TRACK_SSRC, "6", "a track does not claim another leaf's SSRC")                                \
   /* Messages among members */                                                                     \
   X (ADMINS_MESSAGE, "6",                                                                          \

@@ -300,19 +300,21 @@ commit_is_valid (const MlsEpoch *epoch, const Policy *policy,
 /* ---- Welcomes ---- */
 
 static bool
-check_tree (const MlsEpoch *epoch)
+check_tree (const MlsEpoch *epoch, bool *a_recorder)
 {
   GHashTable *keys = g_hash_table_new_full (
       g_bytes_hash, g_bytes_equal, (GDestroyNotify) g_bytes_unref, NULL);
   bool ok = true;
 
+  *a_recorder = false;
   for (uint32_t i = 0; i < mls_epoch_leaves (epoch) && ok; i++) {
     const MlsLeafNode *leaf = mls_epoch_leaf (epoch, i);
     LeafFacts facts;
-    if (leaf)
-      ok = leaf_read (leaf, &facts)
-           && g_hash_table_add (
-               keys, g_bytes_new (facts.key, IDENTITY_KEY_LEN));
+    if (!leaf)
+      continue;
+    ok = leaf_read (leaf, &facts)
+         && g_hash_table_add (keys, g_bytes_new (facts.key, IDENTITY_KEY_LEN));
+    *a_recorder = *a_recorder || (ok && facts.role == ROLE_RECORDER);
   }
   g_hash_table_unref (keys);
   return ok;
@@ -361,7 +363,11 @@ welcome_check (const Session *session, const MlsGroup *group,
   if (!SESSION_CHECK (
           WELCOME_POLICY, mls_epoch_members (epoch) <= out->max_members))
     return WIRE_CODE_MALFORMED;
-  if (!SESSION_CHECK (WELCOME_TREE, check_tree (epoch)))
+  bool a_recorder;
+  if (!SESSION_CHECK (WELCOME_TREE, check_tree (epoch, &a_recorder)))
+    return WIRE_CODE_MALFORMED;
+  if (!SESSION_CHECK (
+          WELCOME_RECORDING, !a_recorder || out->recording != WHO_NOBODY))
     return WIRE_CODE_MALFORMED;
   if (!SESSION_CHECK (
           WELCOME_MEETING, strcmp (out->meeting, session->link.meeting) == 0))

@@ -32,6 +32,16 @@ commits_wish (Session *session, WishType type)
   return wish;
 }
 
+bool
+commits_is_leaving (const Session *session, const uint8_t *key)
+{
+  for (guint i = 0; i < session->removals->len; i++)
+    if (key_equal (
+            ((Removal *) g_ptr_array_index (session->removals, i))->key, key))
+      return true;
+  return false;
+}
+
 Removal *
 commits_remove (Session *session, const Member *member, uint64_t due)
 {

@@ -351,6 +351,18 @@ hub_open_group (Session *session)
   hub_credits (session);
 }
 
+/* Above the co-hosts stands the owner: one that can't show that it was named, or does not want to, keeps it out of nothing. */
+bool
+hub_turned_away (Session *session)
+{
+  if (session->group || !may_open (session) || !session->hub.attending
+      || ++session->hub.turned_away < LIMIT_TURNED_AWAY)
+    return false;
+  session->hub.turned_away = 0;
+  hub_open_group (session);
+  return true;
+}
+
 void
 hub_opened (Session *session, const WireMessage *m)
 {
@@ -414,7 +426,7 @@ hub_attach_request (Session *session, const WireMessage *m)
                          ? session->by_leaf[event.sender.index]
                          : NULL;
     /* In the epoch of the message the leaf may have been another's. */
-    if (member && event.epoch >= member->since_epoch
+    if (member && SESSION_CHECK (HERE_LEAF, event.epoch >= member->since_epoch)
         && here.type == MESSAGE_HERE
         && SESSION_CHECK (
             HERE_PEER, here.here.peer == m->peer

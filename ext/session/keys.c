@@ -139,7 +139,7 @@ may_add (const Session *session, const Member *member, const Track *track)
                                 && !uses_ssrc (&other->track, track->rtx))))
       return false;
   }
-  return open < LIMIT_TRACKS_OPEN;
+  return SESSION_CHECK (TRACK_BOUND, open < LIMIT_TRACKS_OPEN);
 }
 
 /* A member announced a track: false when it may not be. */

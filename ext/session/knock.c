@@ -67,11 +67,14 @@ knock_again (Session *session, uint64_t after)
 
   if (knock->stage == KNOCK_NONE)
     return;
-  if (proved && !verified && knock->proofs > 0) {
+  if (!SESSION_CHECK (
+          ONE_RUN_PER_ACT, !proved || verified || knock->proofs == 0)) {
     knock_clear (session);
     session_enter (session, SESSION_AGAIN, 0, 0);
     return;
   }
+  if (!proved && hub_turned_away (session))
+    return;
   knock_begin (session, session->mono + MAX (after, AGAIN_MIN_MS));
 }
 
@@ -242,6 +245,7 @@ knock_reply (Session *session, const WireMessage *m)
     session->stats.unexpected++;
     return;
   }
+  session->hub.turned_away = 0;
   memcpy (t->yb, m->reply.yb, CPACE_SHARE_LEN);
   memcpy (t->adb, m->reply.adb.data, DOOR_ADB_LEN);
   memcpy (knock->reply_sig, m->reply.sig, IDENTITY_SIG_LEN);

@@ -109,6 +109,8 @@
 #define LIMIT_FRAME_AFTER (1u << 20) /* from a member */
 #define LIMIT_FRAME_DOWN (4u << 20)  /* towards a client */
 #define LIMIT_ACK_MS 1000            /* a member says how far it has read */
+#define LIMIT_TURNED_AWAY                                                     \
+  4 /* an owner that an admin sends away so often opens a group of its own */
 #define LIMIT_HELLO_MS                                                        \
   10000 /* a hub that takes a connection and says nothing is tried again */
 #define LIMIT_REPLAY_MS 1000 /* between two wishes to hear something again */

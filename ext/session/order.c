@@ -292,6 +292,23 @@ order_won (Session *session, uint64_t seq)
   blob_clear (&message);
 }
 
+static BadPaths *
+find_bad_paths (Session *session, const uint8_t *key)
+{
+  for (guint i = 0; i < session->bad_paths->len; i++) {
+    BadPaths *bad = &g_array_index (session->bad_paths, BadPaths, i);
+    if (key_equal (bad->key, key))
+      return bad;
+  }
+  if (session->bad_paths->len > LIMIT_ADMINS)
+    g_array_remove_index (session->bad_paths, 0);
+  BadPaths fresh = { 0 };
+  memcpy (fresh.key, key, IDENTITY_KEY_LEN);
+  g_array_append_val (session->bad_paths, fresh);
+  return &g_array_index (
+      session->bad_paths, BadPaths, session->bad_paths->len - 1);
+}
+
 /* A signed commit of this member that we can't follow. */
 static void
 note_bad_path (Session *session, uint32_t leaf)
@@ -300,13 +317,14 @@ note_bad_path (Session *session, uint32_t leaf)
 
   if (!member || !policy_is_admin (&session->policy, member->key))
     return;
-  memmove (&member->bad_paths[1], &member->bad_paths[0],
-      (LIMIT_BAD_PATHS - 1) * sizeof member->bad_paths[0]);
-  member->bad_paths[0] = MAX (session->mono, 1);
-  uint64_t third = member->bad_paths[LIMIT_BAD_PATHS - 1];
+  BadPaths *bad = find_bad_paths (session, member->key);
+  memmove (
+      &bad->at[1], &bad->at[0], (LIMIT_BAD_PATHS - 1) * sizeof bad->at[0]);
+  bad->at[0] = MAX (session->mono, 1);
+  uint64_t third = bad->at[LIMIT_BAD_PATHS - 1];
   if (third != 0 && session->mono - third < LIMIT_BAD_PATH_MS) {
     out_member_event (session, SESSION_EVENT_BAD_PATHS, member);
-    memset (member->bad_paths, 0, sizeof member->bad_paths);
+    memset (bad->at, 0, sizeof bad->at);
   }
 }
 
@@ -364,15 +382,15 @@ static void
 note_abreast (Session *session, uint32_t leaf)
 {
   const Member *reference = beat_reference (session);
+  uint32_t own = mls_epoch_own_leaf (mls_group_epoch (session->group));
+  bool shows =
+      reference && (reference->leaf == leaf || reference->leaf == own);
 
-  if (session->fork_suspected || !reference)
+  /* Off, it shows nothing. */
+  if (session->fork_suspected || SESSION_CHECK (ABREAST, !shows))
     return;
-  if (reference->leaf == leaf
-      || reference->leaf
-             == mls_epoch_own_leaf (mls_group_epoch (session->group))) {
-    session->behind_since = 0;
-    session->unread_commit = false;
-  }
+  session->behind_since = 0;
+  session->unread_commit = false;
 }
 
 /* A commit of an epoch that we have left. In the room we were in, it lost against the one we merged. In a room after it the
@@ -408,7 +426,8 @@ take_commit (Session *session, WireKind kind, MlsSlice message, uint64_t epoch,
     session->stats.unreadable++;
     /* An honest hub takes commits as such from admins alone. */
     session->unread_commit |= kind == WIRE_COMMIT;
-    if (session->unread_commit || room_is_young (session))
+    if (SESSION_CHECK (AHEAD_BY_COMMIT,
+            session->unread_commit || room_is_young (session)))
       note_behind (session);
     return;
   }
@@ -472,7 +491,8 @@ take_application (Session *session, MlsSlice message, uint64_t epoch)
     return;
   if (epoch > current) {
     session->stats.unreadable++;
-    if (session->unread_commit || room_is_young (session))
+    if (SESSION_CHECK (AHEAD_BY_COMMIT,
+            session->unread_commit || room_is_young (session)))
       note_behind (session);
     return;
   }

@@ -152,6 +152,7 @@ make (const SessionConfig *config, const Link *link)
   session->wishes = g_ptr_array_new_with_free_func (g_free);
   session->removals = g_ptr_array_new_with_free_func (g_free);
   session->removed = g_ptr_array_new_with_free_func (g_free);
+  session->bad_paths = g_array_new (FALSE, FALSE, sizeof (BadPaths));
   session->dismissed = g_array_new (FALSE, FALSE, sizeof (uint64_t));
   session->chains = g_hash_table_new_full (g_bytes_hash, g_bytes_equal,
       (GDestroyNotify) g_bytes_unref, (GDestroyNotify) g_bytes_unref);
@@ -273,6 +274,7 @@ session_free (Session *session)
   g_ptr_array_unref (session->removals);
   g_ptr_array_unref (session->removed);
   g_array_unref (session->dismissed);
+  g_array_unref (session->bad_paths);
   g_hash_table_unref (session->record_admitted);
   g_hash_table_unref (session->chains);
   blob_clear (&session->record_content);

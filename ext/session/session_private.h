@@ -129,9 +129,14 @@ typedef struct
   int64_t least_difference; /* the smallest own clock - t */
   uint64_t good;            /* mono of the last good one; 0 for none */
   bool split;               /* was reported */
-
-  uint64_t bad_paths[LIMIT_BAD_PATHS];
 } Member;
+
+/* Commits of an admin that were its own and could not be followed: remembered beyond the group, which we leave for each. */
+typedef struct
+{
+  uint8_t key[IDENTITY_KEY_LEN];
+  uint64_t at[LIMIT_BAD_PATHS]; /* mono, the latest first; 0 for none */
+} BadPaths;
 
 /* A track somebody announced, ours too. */
 typedef struct
@@ -300,6 +305,8 @@ typedef struct
   unsigned attend_tries;
   bool attaching;
   uint64_t attach_at, attach_since;
+  unsigned
+      turned_away; /* our own knocks, as an owner whose group others are in */
   uint64_t knocks,
       credits; /* that the hub passed on since `opened`; that it may */
 } Hub;
@@ -343,6 +350,7 @@ struct Session
   Member *by_leaf[LIMIT_MEMBERS];
   uint64_t
       behind_since; /* others follow a commit that we can't read; 0: they don't */
+  GArray *bad_paths; /* BadPaths */
   uint64_t rejoins[LIMIT_REJOINS];
   size_t n_rejoins;
   GQueue kept;         /* KeptCommit, oldest first */
@@ -398,7 +406,9 @@ struct Session
   DoorChain chain;    /* ours */
   GHashTable *
       chains; /* of all admins, key to chain: how each shows that it was named; both GBytes */
-  bool leaving;      /* a hand-over first, then `bye` */
+  bool leaving; /* a hand-over first, then `bye` */
+  bool
+      heir_awaited; /* until who takes over is heard: it needs what we have signed for it */
   uint64_t leave_at; /* give up waiting */
 
   /* As the owner: the record */
@@ -458,6 +468,8 @@ void hub_attach_request (Session *session,
 bool hub_is_member (const Session *session);
 void hub_enter_room (Session *session); /* this place is a member's */
 void hub_new_room (Session *session, const uint8_t *room, uint64_t seq);
+bool hub_turned_away (
+    Session *session); /* our knock was not answered; true: then we open */
 void hub_open_group (Session *session); /* an owner's new group */
 
 /* ---- knock.c ---- */
@@ -553,6 +565,7 @@ void commits_cleanup (
 void commits_clear (Session *session);
 bool commits_is_candidate (const Session *session, MlsSlice message);
 Wish *commits_wish (Session *session, WishType type);
+bool commits_is_leaving (const Session *session, const uint8_t *key);
 Removal *commits_remove (Session *session, const Member *member, uint64_t due);
 
 /* ---- admin.c ---- */
@@ -578,6 +591,7 @@ void admin_name_all (
     Session *session); /* as the owner: whom no chain is known of */
 void admin_enforce (
     Session *session); /* whom a person removed goes, wherever it came from */
+void admin_heard (Session *session, const Member *member, uint64_t epoch);
 void admin_hold (Session *session, bool held);
 void admin_tick (Session *session);
 uint64_t admin_deadline (const Session *session);

@@ -410,10 +410,12 @@ talk_take (Session *session, uint32_t leaf, uint64_t epoch, Message *message)
     session->stats.unexpected++;
     return;
   }
-  if (is_new (member, message->n))
-    talk_content (session, member, message, false);
-  else
+  if (!is_new (member, message->n)) {
     session->stats.replayed++;
+    return;
+  }
+  admin_heard (session, member, epoch);
+  talk_content (session, member, message, false);
 }
 
 /* ---- For who joins ---- */

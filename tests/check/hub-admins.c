@@ -89,7 +89,7 @@ GST_START_TEST (a_message_of_owner_or_admin_needs_one)
   expect_opened (co);
 
   WireMessage owners[] = { { .type = WIRE_ADMINS }, { .type = WIRE_TRANSFER },
-    { .type = WIRE_CLOSE }, { .type = WIRE_REOPENED } };
+    { .type = WIRE_CLOSE } };
   for (gsize i = 0; i < G_N_ELEMENTS (owners); i++) {
     say (rig, member, &owners[i]);
     expect_error (member, WIRE_CODE_NOT_OWNER);
@@ -99,7 +99,7 @@ GST_START_TEST (a_message_of_owner_or_admin_needs_one)
   WireMessage admins[] = { { .type = WIRE_DISMISS, .peer = host->peer },
     { .type = WIRE_CREDITS, .credits = 9 },
     { .type = WIRE_AGAIN, .peer = host->peer },
-    { .type = WIRE_ADMITTED, .peer = door->peer } };
+    { .type = WIRE_ADMITTED, .peer = door->peer }, { .type = WIRE_REOPENED } };
   rig_wait (rig, 10000);
   for (gsize i = 0; i < G_N_ELEMENTS (admins); i++) {
     say (rig, member, &admins[i]);
@@ -115,6 +115,24 @@ GST_START_TEST (a_message_of_owner_or_admin_needs_one)
     expect_error (door, WIRE_CODE_NOT_MEMBER);
   }
   fail_unless_equals_int (rig_events (rig, HUB_EVENT_MEDIA, 0), 0);
+}
+GST_END_TEST;
+
+GST_START_TEST (who_did_not_get_its_answer_opens_again)
+{
+  Client *host = open_meeting (rig, owner, 16);
+  say_open (rig, host, owner, false);
+  fail_if (expect_opened (host)->opened.attended);
+  /* And is served by a door that knows nothing of the credits before. */
+  Client *guest = arrive (rig);
+  say_knock (rig, guest);
+  expect (guest, WIRE_WAITING);
+  expect_nothing (host);
+  SAY (host, .type = WIRE_CREDITS, .credits = 1);
+  expect (host, WIRE_KNOCK);
+  /* Not as somebody else. */
+  say_open (rig, host, deputy, false);
+  expect_nothing (host);
 }
 GST_END_TEST;
 
@@ -275,6 +293,36 @@ GST_START_TEST (reopened_reaches_members_there_away_and_yet_to_come)
 }
 GST_END_TEST;
 
+GST_START_TEST (reopened_of_a_co_host_is_passed_on_and_kept_only_if_later)
+{
+  Client *host = open_meeting (rig, owner, 16), *there = arrive (rig);
+  let_in (rig, host, there);
+  name_admin (rig, host, deputy);
+  Client *co = arrive (rig);
+  say_open (rig, co, deputy, true);
+  expect_opened (co);
+  WireMessage ours = reopened_message (42), theirs = reopened_message (41);
+  say (rig, host, &ours);
+  fail_unless_equals_uint64 (
+      expect (there, WIRE_REOPENED)->reopened.opened, 42);
+  say (rig, co, &theirs);
+  fail_unless_equals_uint64 (
+      expect (there, WIRE_REOPENED)->reopened.opened, 41);
+  hang_up (rig, there);
+  come_back (rig, there, there->seq);
+  expect_returned (there);
+  Client *later = arrive (rig);
+  SAY (later, .type = WIRE_ATTACH, .attach = { .message = FILL (200) });
+  forget_inbox (host);
+  say_admitted (rig, host, later->peer, 0);
+  expect (later, WIRE_ADMITTED);
+  while (g_queue_get_length (&later->inbox) > 1)
+    got_free (g_queue_pop_head (&later->inbox));
+  fail_unless_equals_uint64 (
+      expect (later, WIRE_REOPENED)->reopened.opened, 42);
+}
+GST_END_TEST;
+
 GST_START_TEST (
     attach_goes_to_one_serving_admin_with_the_challenge_of_the_connection)
 {
@@ -384,6 +432,9 @@ hub_admins_suite (void)
   tcase_add_test (
       admins, a_meeting_is_its_owners_for_a_while_after_all_have_gone);
   tcase_add_test (admins, reopened_reaches_members_there_away_and_yet_to_come);
+  tcase_add_test (admins, who_did_not_get_its_answer_opens_again);
+  tcase_add_test (
+      admins, reopened_of_a_co_host_is_passed_on_and_kept_only_if_later);
   tcase_add_test (admins,
       attach_goes_to_one_serving_admin_with_the_challenge_of_the_connection);
   tcase_add_test (

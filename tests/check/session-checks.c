@@ -7,6 +7,8 @@
 #include "ext/mls/group_private.h"
 #include "ext/session/session_private.h"
 
+static const guint8 group_name[DOOR_GROUP_ID_LEN] = "group";
+
 typedef struct
 {
   Secret *seed;
@@ -97,7 +99,7 @@ meeting_new (void (*change) (Policy *policy))
   fail_unless (extensions_write (&m->policy, &extensions));
   MlsClient client = client_of (&m->p[OWNER], &role, &byte);
   fail_unless_equals_int (
-      mls_group_create (&client, mls_slice ("group", 5),
+      mls_group_create (&client, mls_slice (group_name, DOOR_GROUP_ID_LEN),
           mls_buffer_slice (&extensions), &settings, &m->p[OWNER].group),
       MLS_OK);
   for (int i = 0; i < 3; i++)
@@ -277,7 +279,8 @@ GST_START_TEST (a_path_leaf_keeps_name_and_role)
     if (fault == 1)
       fields.extensions = mls_buffer_slice (&extensions);
     fail_unless (mls_leaf_node_sign (&bytes, &fields,
-        secret_bytes (group->signature_key), mls_slice ("group", 5), own));
+        secret_bytes (group->signature_key),
+        mls_slice (group_name, DOOR_GROUP_ID_LEN), own));
     mls_tree_set_leaf (tree, own, mls_leaf_new (mls_buffer_slice (&bytes)));
     refused_by (m, ADMIN, &(MlsCommitRequest){ .path = true }, "COMMIT_LEAF");
     mls_tree_set_leaf (tree, own, before);
@@ -511,6 +514,58 @@ GST_START_TEST (no_recorder_where_recording_is_nobodys)
 GST_END_TEST;
 
 /* A path whose ciphertexts are for another key than the member's: signed by an admin all the same, who has a name. */
+static void
+nobody_records (Policy *policy)
+{
+  policy->recording = WHO_NOBODY;
+}
+
+/* What a joiner says of the group that `m`'s outsider is let into by its owner. */
+static bool
+welcome_is_good (Meeting *m)
+{
+  static const MlsSettings settings = { 16, 4, 0 };
+  MlsSlice add = package (&m->p[OUTSIDER]);
+  MlsCommitRequest request = { .add = &add, .n_add = 1 };
+  MlsStaged *staged;
+  MlsGroup *group = NULL;
+  Session session = { 0 };
+  Knock knock = { 0 };
+  Policy policy;
+  bool ok;
+
+  fail_unless_equals_int (
+      mls_group_commit (m->p[OWNER].group, &request, &staged), MLS_OK);
+  fail_unless_equals_int (
+      mls_group_join (m->p[OUTSIDER].key_package, mls_staged_welcome (staged),
+          (MlsSlice){ 0 }, NULL, 0, &settings, &group),
+      MLS_OK);
+  g_strlcpy (session.link.meeting, "standup", sizeof session.link.meeting);
+  memcpy (knock.reply.host_key, m->p[OWNER].key, IDENTITY_KEY_LEN);
+  knock.reply.suite = MLS_SUITE_CHACHA20_POLY1305;
+  MlsSlice id = mls_epoch_group_id (mls_group_epoch (group));
+  memcpy (knock.reply.group_id, id.data, MIN (id.len, DOOR_GROUP_ID_LEN));
+  knock.key_packages[0] = m->p[OUTSIDER].key_package;
+  welcome_check (&session, group, &knock, &policy, &ok);
+  mls_group_free (group);
+  mls_staged_free (staged);
+  return ok;
+}
+
+GST_START_TEST (no_welcome_has_a_recorder_where_nobody_may_record)
+{
+  Meeting *m = meeting_new (NULL);
+  fail_unless (welcome_is_good (m));
+  meeting_free (m);
+
+  m = meeting_new (nobody_records); /* and has a recorder in it */
+  fail_if (welcome_is_good (m));
+  fail_unless (session_check_switch_off ("WELCOME_RECORDING"));
+  fail_unless (welcome_is_good (m), "not only WELCOME_RECORDING refuses");
+  meeting_free (m);
+}
+GST_END_TEST;
+
 GST_START_TEST (who_sends_a_path_that_can_not_be_followed_is_known)
 {
   Meeting *m = meeting_new (NULL);
@@ -587,6 +642,7 @@ session_checks_suite (void)
   tcase_add_test (tc, a_full_group_grows_no_more);
   tcase_add_test (tc, an_admin_stays);
   tcase_add_test (tc, no_recorder_where_recording_is_nobodys);
+  tcase_add_test (tc, no_welcome_has_a_recorder_where_nobody_may_record);
   tcase_add_test (tc, who_sends_a_path_that_can_not_be_followed_is_known);
   tcase_add_test (tc, every_check_has_a_name_a_section_and_a_meaning);
   return s;

@@ -537,6 +537,8 @@ hub_people (World *world)
 
   lie->bend = (HubBend) world->adversary->bend;
   lie->kept = g_queue_new ();
+  world->nobody_goes =
+      lie->bend == HUB_REOPENS || lie->bend == HUB_REOPENS_OLD;
   lie->senders = g_hash_table_new (NULL, NULL);
   lie->numbers = g_hash_table_new (NULL, NULL);
   lie->victim = g_ptr_array_index (

@@ -4,8 +4,9 @@
 #include "adversaries.h"
 #include "insider.h"
 
-#define TIMES 6   /* how often the bent thing is done */
-#define FLOOD 100 /* tracks at a time; LIMIT_TRACKS_OPEN are allowed */
+#define TIMES 6         /* how often the bent thing is done */
+#define FIRST_N 1000000 /* beyond what its own client has used */
+#define FLOOD 100       /* tracks at a time; LIMIT_TRACKS_OPEN are allowed */
 
 typedef enum
 {
@@ -124,7 +125,8 @@ say_people (World *world)
   lie->liar =
       g_ptr_array_index (world->people, admin ? 2 : world->plan.people - 1);
   lie->liar->honest = false;
-  lie->n = 1000000; /* beyond what its own client has used */
+  world->nobody_goes = world->adversary->bend == SAY_AHEAD;
+  lie->n = FIRST_N;
 }
 
 static void
@@ -180,9 +182,9 @@ say (Liar *lie, SayBend bend)
       break;
     default:
       m.type = MESSAGE_TRACK;
-      m.track.number = 100 + lie->times;
+      m.track.number = 100 + lie->n - FIRST_N;
       m.track.kind = bend == SAY_SCREEN ? MEDIA_SCREEN : MEDIA_VIDEO;
-      m.track.ssrc = bend == SAY_SSRC ? 1001 : 777000 + lie->times;
+      m.track.ssrc = bend == SAY_SSRC ? 1001 : 777000 + lie->n - FIRST_N;
       m.track.codec = (char *) "VP8";
       m.track.caps = (char *) "";
       break;

@@ -22,6 +22,12 @@ insider_room (const Person *person)
   return person->session->hub.room;
 }
 
+bool
+insider_can_show (const Person *person)
+{
+  return admin_can_show (person->session);
+}
+
 static Conn *
 admins_conn (World *world)
 {
@@ -330,7 +336,6 @@ fill (Bent *b, CommitBend bend, bool by_the_hub)
         .reinit = &b->reinit };
       b->request.other = &b->other;
       b->request.n_other = 1;
-      b->request.path = false;
       return true;
     default:
       return false;

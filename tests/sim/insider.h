@@ -10,6 +10,8 @@
 /* Of a member's session; NULL in none. */
 MlsGroup *insider_group (const Person *person);
 const uint8_t *insider_room (const Person *person);
+/* Whether an admin has a chain from the link's host, or is it. */
+bool insider_can_show (const Person *person);
 
 /* A frame of the group: on the liar's own connection, or with the hub's help on an admin's. */
 void insider_send (

@@ -334,10 +334,6 @@ enter_epoch (Person *person)
   EpochTruth *epoch = truth_epoch (world, authenticator);
   EpochTruth *before = watch->epoch;
 
-  const char *why = g_hash_table_lookup (world->forbidden, authenticator);
-  if (why)
-    world_fail (world, 6, "%u has followed a commit that is void: %s",
-        person->index, why);
   if (world->trap)
     world_fail (world, 3, "%u has come into the group of %s", person->index,
         world->trap);
@@ -358,6 +354,10 @@ enter_epoch (Person *person)
       world_fail (world, 2, "%u has another roster", person->index);
     g_array_free (seats, TRUE);
   }
+  const char *why = g_hash_table_lookup (world->forbidden, authenticator);
+  if (why)
+    world_fail (world, 6, "%u has followed a commit that is void: %s",
+        person->index, why);
   if (!truth_seat (epoch, person->key))
     world_fail (world, 1, "%u is in an epoch without being in its roster",
         person->index);
@@ -447,6 +447,14 @@ somebody_in_charge (World *world)
   return NULL;
 }
 
+/* Where nothing but a member lies, it is what one bad member must not be able to do. */
+static unsigned
+together_or_stopped (const World *world)
+{
+  const Adversary *a = world->adversary;
+  return a && a->powers & LIES_AS_MEMBER && !(a->powers & LIES_AS_HUB) ? 8 : 7;
+}
+
 /* 7: no faults and lies: all honest members are in one epoch within 5 s. */
 static void
 check_together (World *world)
@@ -476,7 +484,7 @@ check_together (World *world)
       late = person;
   }
   if (late)
-    world_fail (world, 7,
+    world_fail (world, together_or_stopped (world),
         "%u is still in epoch %" G_GUINT64_FORMAT
         ", others have gone to %" G_GUINT64_FORMAT,
         late->index, late->watch->epoch->epoch, newest->epoch);
@@ -607,12 +615,28 @@ clock_fits (World *world, const Person *person)
          && ABS (world_owner (world)->wall) < (int64_t) 3600 * 1000;
 }
 
+static bool
+somebody_can_show (World *world)
+{
+  for (guint i = 0; i < world->people->len; i++) {
+    Person *person = g_ptr_array_index (world->people, i);
+    if (counts (person)
+        && policy_is_admin (&person->watch->epoch->policy, person->key)
+        && insider_can_show (person))
+      return true;
+  }
+  return false;
+}
+
 /* Reasons by which somebody who may come in is rightly out. */
 static bool
 is_rightly_out (World *world, Person *person, const EpochTruth *epoch)
 {
   const Policy *policy = &epoch->policy;
 
+  /* Nobody is left who could show that the link's host named it. */
+  if (world->plan.pinned && !somebody_can_show (world))
+    return true;
   /* What a lying hub did to somebody at the door is over when the timers of the door are. */
   return !hub_is_honest (world) || world->now < person->excused
          || !person->came || !person->wants_in || !person->session
@@ -642,8 +666,9 @@ invariants_end (World *world)
     if (!person->honest || is_rightly_out (world, person, epoch))
       continue;
     if (!counts (person))
-      world_fail (world, 7, "%u is not in at the end: state %d, code %d",
-          person->index, person->state, person->code);
+      world_fail (world, together_or_stopped (world),
+          "%u is not in at the end: state %d, code %d", person->index,
+          person->state, person->code);
     else if (person->watch->epoch != epoch
              && world->now > world->last_change + CONVERGE_MS)
       world_fail (world, 7, "%u and %u are not together at the end",

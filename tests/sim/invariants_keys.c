@@ -69,6 +69,8 @@ track_opened (Person *person, const SessionEvent *event)
   const Policy *policy = session_policy (person->session);
   OpenSsrc open = { .ssrc = track->ssrc, .number = track->number };
 
+  unsigned of_member = 1;
+
   memcpy (open.identity, member->key, IDENTITY_KEY_LEN);
   if (member->role != ROLE_PARTICIPANT)
     world_fail (world, 4, "%u takes a track from a listener or recorder",
@@ -81,11 +83,16 @@ track_opened (Person *person, const SessionEvent *event)
         person->index);
   for (guint i = 0; i < watch->tracks->len; i++) {
     const OpenSsrc *other = &g_array_index (watch->tracks, OpenSsrc, i);
+    of_member +=
+        memcmp (other->identity, open.identity, IDENTITY_KEY_LEN) == 0;
     if (other->ssrc == open.ssrc
         && memcmp (other->identity, open.identity, IDENTITY_KEY_LEN) != 0)
       world_fail (world, 4, "%u takes two members' tracks with one SSRC",
           person->index);
   }
+  if (of_member > LIMIT_TRACKS_OPEN)
+    world_fail (world, 9, "%u keeps %u tracks of one member", person->index,
+        of_member);
   g_array_append_val (watch->tracks, open);
 }
 
@@ -178,6 +185,15 @@ invariants_event (Person *person, const SessionEvent *event)
       drop_tracks (person, event->member.key, true, 0);
       break;
     case SESSION_EVENT_STATE:
+      if (event->state == SESSION_ENDED && !person->world->over
+          && !truth_any (person->world, INTENT_LEAVE, NULL))
+        world_fail (person->world, 8,
+            "the meeting has ended for %u and no owner wanted it",
+            person->index);
+      if (event->state == SESSION_REJOINING && person->world->nobody_goes)
+        world_fail (person->world,
+            person->world->adversary->powers & LIES_AS_HUB ? 6 : 8,
+            "%u has left its group for what a liar says", person->index);
       if (event->state != SESSION_MEMBER)
         g_array_set_size (watch_of (person)->tracks, 0);
       break;

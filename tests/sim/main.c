@@ -23,6 +23,7 @@ typedef struct
   const char *mutation;
   unsigned jobs;
   bool verbose, frames;
+  bool stop; /* at the first that breaks something */
 } Options;
 
 /* What a worker tells, in memory that is shared with it: it may die. */
@@ -38,7 +39,8 @@ usage (void)
 {
   fputs (
       "conclave-sim [--seeds N] [--first-seed S] [--adversary NAME|none]\n"
-      "             [--mutation NAME[,NAME...]] [--jobs N] [--verbose] [--frames]\n"
+      "             [--mutation NAME[,NAME...]] [--jobs N] [--stop] [--verbose] "
+      "[--frames]\n"
       "conclave-sim --list\n",
       stderr);
   exit (2);
@@ -86,6 +88,9 @@ read_options (int argc, char **argv)
       continue;
     } else if (strcmp (argv[i], "--frames") == 0) {
       o.verbose = o.frames = true;
+      continue;
+    } else if (strcmp (argv[i], "--stop") == 0) {
+      o.stop = true;
       continue;
     } else if (strcmp (argv[i], "--seeds") == 0) {
       o.seeds = number_of (value);
@@ -166,8 +171,10 @@ work (unsigned job, const Options *o, Report *report)
   for (uint64_t i = job; i < o->seeds; i += o->jobs) {
     report->seed = o->first + i;
     report->busy = true;
-    run_seed (o->first + i, o, report);
+    bool held = run_seed (o->first + i, o, report);
     report->busy = false;
+    if (!held && o->stop)
+      break;
   }
 }
 

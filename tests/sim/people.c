@@ -1,7 +1,7 @@
 /* People: a session each, what it says, and what they do about it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "sim.h"
+#include "truth.h"
 
 #include <stdio.h>
 
@@ -144,7 +144,8 @@ state_changed (Person *person, const SessionEvent *event)
   World *world = person->world;
 
   person->state = event->state;
-  world->over |= event->state == SESSION_ENDED;
+  world->over |= event->state == SESSION_ENDED
+                 && truth_any (world, INTENT_LEAVE, person->key);
   person->code = event->code;
   world_say (
       world, "%u is %d, code %d", person->index, event->state, event->code);
@@ -540,7 +541,8 @@ person_act (Person *person, Act act, Person *target, uint64_t number)
   bool done = true;
 
   if (act == ACT_JOIN) {
-    if (!person->session || !person->wants_in)
+    if (!person->session || !person->wants_in
+        || session_state (person->session) >= SESSION_DENIED)
       person_start (person);
     return true;
   }

@@ -119,6 +119,8 @@ struct World
       probe_locked; /* what an admin wanted at last: it must come about */
   const char *trap; /* nobody may come in, for this reason */
   bool somebody_must_come_in;
+  bool
+      nobody_goes; /* in this life nobody has a reason to leave its group and knock anew */
   Person *must_be_let_in; /* a fake joiner whose first run is right */
   unsigned
       lied; /* how often: an adversary that never got to it proves nothing */

@@ -203,6 +203,7 @@ static bool
 looks_like_door (const char *text, gsize len)
 {
   return memmem (text, MIN (len, 64), "\"knock\"", 7)
+         || memmem (text, MIN (len, 64), "\"again\"", 7)
          || memmem (text, MIN (len, 64), "\"reply\"", 7)
          || memmem (text, MIN (len, 64), "\"proof\"", 7);
 }

@@ -167,13 +167,14 @@ void
 truth_owner_in (World *world, const EpochTruth *epoch)
 {
   GHashTableIter iter;
-  gpointer value;
+  gpointer key, value;
 
   g_hash_table_iter_init (&iter, world->truth->removed);
-  while (g_hash_table_iter_next (&iter, NULL, &value)) {
+  while (g_hash_table_iter_next (&iter, &key, &value)) {
     Removed *removed = value;
     removed->owner_knows |= same_group (removed->epoch, epoch)
-                            && epoch->epoch >= removed->epoch->epoch;
+                            && epoch->epoch >= removed->epoch->epoch
+                            && !truth_seat (epoch, key);
   }
 }
 
@@ -202,11 +203,11 @@ truth_admissible (World *world, const Person *person)
 {
   const Plan *plan = &world->plan;
 
-  if (person->owner)
-    return true;
   if (truth_key_in (world->truth->removed, person->key)
       || truth_any (world, INTENT_REMOVE, person->key))
     return false;
+  if (person->owner)
+    return true;
   if (plan->password && !person->knows_password)
     return false;
   switch (plan->policy.admission) {

@@ -24,7 +24,7 @@ typedef struct
   uint8_t base_key[SECRET_MAX];
   size_t base_key_len;
   uint8_t room[LIMIT_ROOM]; /* in which life of the room */
-  uint64_t seen; /* when the first honest member came into it */
+  uint64_t seen;            /* when the first honest member came into it */
   bool
       removed_somebody; /* a key that was in the one before it is not in this one */
 } EpochTruth;
