@@ -44,6 +44,10 @@ b64_read (const char *text, size_t len, size_t max, Blob *out)
 
   if (room > max + 3)
     return false;
+  /* libsodium 1.0.18 takes some bytes above 127 for letters of the alphabet. */
+  for (size_t i = 0; i < len; i++)
+    if (!g_ascii_isalnum (text[i]) && text[i] != '-' && text[i] != '_')
+      return false;
   uint8_t *data = g_malloc (room);
   /* libsodium refuses bits behind the last byte that are not 0, so that bytes have one text. */
   if (sodium_base642bin (data, room, text, len, NULL, &got, &end,
