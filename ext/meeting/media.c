@@ -436,6 +436,8 @@ conclave_meeting_media_change_state (
     if (!built)
       return GST_STATE_CHANGE_FAILURE;
   }
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
+    meeting_receive_stop (self);
   GstStateChangeReturn result =
       GST_ELEMENT_CLASS (conclave_meeting_media_parent_class)
           ->change_state (element, transition);
