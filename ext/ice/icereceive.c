@@ -406,8 +406,7 @@ choose_caps (ConclaveIceTransport *self)
 static gboolean
 was_pushed (GstPad *pad, GstEventType type)
 {
-  GstEvent *event = gst_pad_get_sticky_event (pad, type, 0);
-  gst_clear_event (&event);
+  g_autoptr (GstEvent) event = gst_pad_get_sticky_event (pad, type, 0);
   return event != NULL;
 }
 
@@ -429,16 +428,22 @@ push_stream_start (ConclaveIceTransport *self)
   gst_pad_push_event (self->srcpad, event);
 }
 
-/* What must come before a buffer. The pad knows what it has pushed, and forgets it when it must come again: a segment at a
- * flush, all of it when it is deactivated. */
+/* What must come before a buffer. The pad knows what it has pushed, and forgets it when it is deactivated. */
 static void
 push_first_events (ConclaveIceTransport *self)
 {
   IceReceiver *receiver = &self->receiver;
   gboolean renegotiate = gst_pad_check_reconfigure (self->srcpad);
 
-  if (!was_pushed (self->srcpad, GST_EVENT_STREAM_START))
+  if (g_atomic_int_compare_and_exchange (&receiver->flushed, TRUE, FALSE))
+    receiver->segment_lost = TRUE;
+
+  g_autoptr (GstEvent) start =
+      gst_pad_get_sticky_event (self->srcpad, GST_EVENT_STREAM_START, 0);
+  if (!start)
     push_stream_start (self);
+  else if (receiver->segment_lost)
+    gst_pad_push_event (self->srcpad, gst_event_ref (start));
   if (g_atomic_int_compare_and_exchange (&receiver->renegotiate, TRUE, FALSE)
       || renegotiate) {
     GstCaps *caps = choose_caps (self);

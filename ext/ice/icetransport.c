@@ -451,12 +451,25 @@ src_query (GstPad *pad, GstObject *parent, GstQuery *query)
   }
 }
 
-/* EOS for the whole element, as `gst-launch-1.0 -e` and apps send it to sources. */
+/* An app flushes what is behind `src` by sending the events to the element. */
+static GstPadProbeReturn
+note_flush (GstPad *pad, GstPadProbeInfo *info, gpointer self)
+{
+  if (GST_EVENT_TYPE (GST_PAD_PROBE_INFO_EVENT (info)) == GST_EVENT_FLUSH_STOP)
+    g_atomic_int_set (&CONCLAVE_ICE_TRANSPORT (self)->receiver.flushed, TRUE);
+  return GST_PAD_PROBE_OK;
+}
+
+/* EOS and flushes for the whole element, as `gst-launch-1.0 -e` and apps send them. */
 static gboolean
 conclave_ice_transport_send_event (GstElement *element, GstEvent *event)
 {
   ConclaveIceTransport *self = CONCLAVE_ICE_TRANSPORT (element);
 
+  /* As of a source, the flush is for what is behind it; and as of a sink, for what waits to be sent. */
+  if (GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_START
+      || GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_STOP)
+    gst_pad_push_event (self->srcpad, gst_event_ref (event));
   if (GST_EVENT_TYPE (event) != GST_EVENT_EOS)
     return GST_ELEMENT_CLASS (conclave_ice_transport_parent_class)
         ->send_event (element, event);
@@ -536,6 +549,8 @@ conclave_ice_transport_init (ConclaveIceTransport *self)
 
   self->srcpad = gst_pad_new_from_static_template (&src_template, "src");
   gst_pad_set_activatemode_function (self->srcpad, src_activate_mode);
+  gst_pad_add_probe (
+      self->srcpad, GST_PAD_PROBE_TYPE_EVENT_FLUSH, note_flush, self, NULL);
   gst_pad_set_event_function (self->srcpad, src_event);
   gst_pad_set_query_function (self->srcpad, src_query);
   gst_pad_set_iterate_internal_links_function (

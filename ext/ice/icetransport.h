@@ -48,6 +48,7 @@ typedef struct
 {
   gint wake_fd;     /* constant; an eventfd */
   gint renegotiate; /* atomic: caps are to be chosen anew */
+  gint flushed;     /* atomic: a flush went by the pad, segment and end are void */
 
   /* streaming thread; and whoever stops it, once it has ended */
   UdpInbox *inbox;

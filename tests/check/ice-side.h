@@ -27,7 +27,7 @@ typedef struct
   guint keyframes;
   guint pairs;
   gboolean eos;
-  guint segments;
+  guint segments, stream_starts;
   char *stream_id;
   GstCaps *caps;
   GstFlowReturn ret;
@@ -162,6 +162,7 @@ take_event (GstPad *pad, GstObject *parent, GstEvent *event)
   else if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START) {
     const char *id;
     gst_event_parse_stream_start (event, &id);
+    side->stream_starts++;
     g_free (side->stream_id);
     side->stream_id = g_strdup (id);
   }

@@ -387,6 +387,23 @@ GST_START_TEST (its_stream_is_not_the_one_that_it_sends)
 }
 GST_END_TEST
 
+/* Packets that come one by one are one stream, and one segment. */
+GST_START_TEST (a_stream_begins_once)
+{
+  Side a, b;
+  pair_init (&a, &b);
+  pair_connect (&a, &b);
+  for (guint i = 0; i < 5; i++) {
+    send_until_arrived (&a, &b);
+    forget_arrived (&b);
+  }
+  fail_unless_equals_int (b.stream_starts, 1);
+  fail_unless_equals_int (b.segments, 1);
+  side_clear (&a);
+  side_clear (&b);
+}
+GST_END_TEST
+
 GST_START_TEST (eos_waits_for_what_is_queued)
 {
   Side a, b;
@@ -729,6 +746,7 @@ iceelement_suite (void)
   tcase_add_loop_test (t, what_came_in_a_pause_is_stamped_with_its_end, 0, 4);
   tcase_add_test (t, nothing_that_is_asked_crosses_to_the_other_pad);
   tcase_add_test (t, its_stream_is_not_the_one_that_it_sends);
+  tcase_add_test (t, a_stream_begins_once);
   tcase_add_test (t, eos_waits_for_what_is_queued);
   tcase_add_test (t, eos_does_not_wait_for_ever);
   tcase_add_loop_test (t, eos_that_waits_can_be_taken_back, 0, 2);
