@@ -177,6 +177,7 @@ struct _ConclaveMeetingMedia
 
   /* atomic */
   gint silenced;
+  gint ended; /* EOS was pushed, and nothing more comes out */
 
   /* table lock */
   GMutex table_lock;
