@@ -139,7 +139,8 @@ is_expected (ConclaveMeetingMedia *media, GstBuffer *packet)
   g_mutex_lock (&media->table_lock);
   const MeetingExpected *expected =
       g_hash_table_lookup (media->expected, &ssrc);
-  gboolean passes = expected && expected->payload_type == (header[1] & 0x7f);
+  gboolean passes = expected && !expected->is_over
+                    && expected->payload_type == (header[1] & 0x7f);
   if (!passes)
     media->n_unexpected++;
   g_mutex_unlock (&media->table_lock);
@@ -633,6 +634,16 @@ meeting_media_set_roc (
 {
   Stand stand = { ssrc, roc };
   meeting_media_run (media, set_roc, &stand);
+}
+
+void
+meeting_hop_drain (ConclaveMeetingMedia *media)
+{
+  g_autoptr (GstPad) sink =
+      gst_element_get_static_pad (media->hop.unprotect, "rtp_sink");
+
+  GST_PAD_STREAM_LOCK (sink);
+  GST_PAD_STREAM_UNLOCK (sink);
 }
 
 static GstElement *

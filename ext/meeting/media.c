@@ -439,6 +439,8 @@ conclave_meeting_media_change_state (
   }
   if (transition == GST_STATE_CHANGE_READY_TO_PAUSED)
     g_atomic_int_set (&self->ended, 0);
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
+    meeting_receive_stop (self);
   GstStateChangeReturn result =
       GST_ELEMENT_CLASS (conclave_meeting_media_parent_class)
           ->change_state (element, transition);

@@ -101,6 +101,7 @@ struct MeetingRemote
   GstElement *decryptor, *tee; /* in it */
   gboolean decode;
   guint group_id;
+  gint run; /* of the bin, when it was made */
 
   /* atomic */
   gint ended; /* it was removed, or failed */
@@ -123,7 +124,8 @@ typedef struct
 {
   guint32 ssrc;
   guint8 payload_type;
-  GstPad *sink; /* of the track's chain; NULL for RTX */
+  gboolean is_over; /* nothing is let in any more */
+  GstPad *sink;     /* of the track's chain; NULL for RTX */
 } MeetingExpected;
 
 typedef struct
@@ -145,6 +147,7 @@ typedef struct
 {
   GstElement *mixer; /* NULL: nobody has asked for this mix */
   GstElement *filter, *base;
+  gint n_base; /* atomic: buffers of the base in this run */
   GstPad *ghost;
   GstElement *mark; /* that it is recorded; NULL: it is not */
   GstPad *mark_pad;
@@ -178,6 +181,7 @@ struct _ConclaveMeetingMedia
   /* atomic */
   gint silenced;
   gint ended; /* EOS was pushed, and nothing more comes out */
+  gint run; /* counted from READY to READY */
 
   /* table lock */
   GMutex table_lock;
@@ -234,6 +238,9 @@ void meeting_hop_drop_transport (ConclaveMeetingMedia *media);
 /* SSRCs of retransmissions, told anew. The worker's. */
 void meeting_hop_update_rtx (ConclaveMeetingMedia *media);
 
+/* No packet is on its way behind SRTP afterwards that was let in before. */
+void meeting_hop_drain (ConclaveMeetingMedia *media);
+
 /* Forgets a stream that was received. From any thread but a streaming one. */
 void meeting_hop_forget_ssrc (ConclaveMeetingMedia *media, guint32 ssrc);
 
@@ -269,6 +276,8 @@ void meeting_receive_link (
 /* TRUE when the message came from a remote track, and is dealt with. */
 gboolean meeting_receive_take_message (
     ConclaveMeetingMedia *media, GstMessage *message);
+/* Before the bin stops. From the thread that stops it. */
+void meeting_receive_stop (ConclaveMeetingMedia *media);
 void meeting_receive_reset (ConclaveMeetingMedia *media);
 void meeting_receive_dispose (ConclaveMeetingMedia *media);
 

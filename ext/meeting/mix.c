@@ -217,22 +217,33 @@ parse (const char *line)
   return gst_parse_bin_from_description (line, TRUE, NULL);
 }
 
+static gboolean
+is_running (ConclaveMeetingMedia *media)
+{
+  GST_OBJECT_LOCK (media);
+  gboolean running = GST_STATE (media) == GST_STATE_PLAYING;
+  GST_OBJECT_UNLOCK (media);
+  return running;
+}
+
 static GstElement *
 make_mixer (ConclaveMeetingMedia *media, gboolean video)
 {
   GstElement *mixer =
-      meeting_media_make (media, video ? "compositor" : "audiomixer",
-          video ? "video-mixer" : "audio-mixer");
+      meeting_media_make (media, video ? "compositor" : "audiomixer", NULL);
 
   if (!mixer)
     return NULL;
   GST_OBJECT_LOCK (media);
   guint64 latency = media->latency * GST_MSECOND + MIXER_LATENCY;
   GST_OBJECT_UNLOCK (media);
-  g_object_set (mixer, "ignore-inactive-pads", TRUE, "min-upstream-latency",
-      latency, NULL);
+  g_object_set (mixer, "min-upstream-latency", latency, NULL);
   if (video)
     gst_util_set_object_arg (G_OBJECT (mixer), "background", "black");
+  /* Asked for in the midst of it: it begins now, and does not make up for what has been. */
+  if (is_running (media))
+    gst_util_set_object_arg (
+        G_OBJECT (mixer), "start-time-selection", "first");
   return mixer;
 }
 
@@ -246,6 +257,27 @@ link_to_mixer (GstElement *mixer, GstElement *from, gint zorder)
     g_object_set (pad, "zorder", (guint) zorder, NULL);
   gst_pad_link (src, pad);
   return pad;
+}
+
+/* Pads that have had no data yet are not waited for, once the base has some: a mixer that is started again with none but such
+ * pads takes it for the end (GStreamer 1.22). With the second buffer, as the first is in the mixer then. */
+static GstPadProbeReturn
+settle (GstPad *pad, GstPadProbeInfo *info, gpointer data)
+{
+  MeetingMix *mix = data;
+
+  if (g_atomic_int_add (&mix->n_base, 1) == 1)
+    g_object_set (mix->mixer, "ignore-inactive-pads", TRUE, NULL);
+  return GST_PAD_PROBE_OK;
+}
+
+static void
+unsettle (MeetingMix *mix)
+{
+  if (!mix->mixer)
+    return;
+  g_object_set (mix->mixer, "ignore-inactive-pads", FALSE, NULL);
+  g_atomic_int_set (&mix->n_base, 0);
 }
 
 /* The one input that is always there. */
@@ -266,6 +298,8 @@ add_base (ConclaveMeetingMedia *media, MeetingMix *mix, gboolean video)
       link_to_mixer (mix->mixer, base, video ? Z_BLACK : -1);
   if (video)
     g_object_set (pad, "alpha", 0.0, NULL);
+  g_autoptr (GstPad) src = gst_element_get_static_pad (base, "src");
+  gst_pad_add_probe (src, GST_PAD_PROBE_TYPE_BUFFER, settle, mix, NULL);
   return TRUE;
 }
 
@@ -334,7 +368,7 @@ place (const Cell *cell, gint x, gint y, gint width, gint height)
           width & ~1, "height", height & ~1, NULL);
 }
 
-/* Cells of one shape, as square as can be, the last row in the middle. */
+/* Cells of 16:9, as many beside as below each other, the last row in the middle. */
 static void
 place_grid (
     const Cell *cells, guint n, gint x, gint y, gint width, gint height)
@@ -349,10 +383,13 @@ place_grid (
   for (guint i = 0; i < n; i++) {
     guint row = i / columns,
           in_row = row + 1 < rows ? columns : n - row * columns;
-    gint w = width / (gint) columns, h = height / (gint) rows;
-    gint left = (width - w * (gint) in_row) / 2;
-    place (&cells[i], x + left + w * (gint) (i % columns), y + h * (gint) row,
-        w, h);
+    gint cell_width = width / (gint) columns,
+         cell_height = height / (gint) rows;
+    gint left = (width - cell_width * (gint) in_row) / 2;
+    gint w = MIN (cell_width, cell_height * 16 / 9), h = w * 9 / 16;
+    place (&cells[i],
+        x + left + cell_width * (gint) (i % columns) + (cell_width - w) / 2,
+        y + cell_height * (gint) row + (cell_height - h) / 2, w, h);
   }
 }
 
@@ -676,6 +713,8 @@ meeting_mix_reset (ConclaveMeetingMedia *media)
     remove_member (media, ((Member *) media->members->data)->identity);
   media->is_recording = FALSE;
   update_recording (media);
+  unsettle (&media->audio_mix);
+  unsettle (&media->video_mix);
 }
 
 void
@@ -785,6 +824,14 @@ release (ConclaveMeetingMedia *media, gpointer pad)
     for (GList *l = media->members; l; l = l->next)
       remove_placeholder (media, l->data);
     remove_source (media, mix, &mix->mark, &mix->mark_pad);
+  }
+  if (mix->base) {
+    g_autoptr (GstPad) src = gst_element_get_static_pad (mix->base, "src");
+    g_autoptr (GstPad) peer = gst_pad_get_peer (src);
+    gst_element_set_locked_state (mix->base, TRUE);
+    if (peer)
+      gst_element_release_request_pad (mix->mixer, peer);
+    gst_element_set_state (mix->base, GST_STATE_NULL);
   }
   gst_pad_set_active (mix->ghost, FALSE);
   gst_element_remove_pad (GST_ELEMENT (media), mix->ghost);

@@ -372,7 +372,7 @@ expect (ConclaveMeetingMedia *media, guint32 ssrc, guint8 payload_type,
 {
   MeetingExpected *expected = g_new (MeetingExpected, 1);
 
-  *expected = (MeetingExpected){ ssrc, payload_type,
+  *expected = (MeetingExpected){ ssrc, payload_type, FALSE,
     sink ? gst_object_ref (sink) : NULL };
   g_mutex_lock (&media->table_lock);
   g_hash_table_replace (media->expected, &expected->ssrc, expected);
@@ -516,7 +516,8 @@ dismantle (GstElement *element, gpointer data)
   gst_element_set_state (remote->bin, GST_STATE_NULL);
   gst_bin_remove (GST_BIN (media), remote->bin);
   untie (remote);
-  meeting_hop_forget_ssrc (media, remote->ssrc);
+  if (remote->run == g_atomic_int_get (&media->run))
+    meeting_hop_forget_ssrc (media, remote->ssrc);
 }
 
 /* The worker's. Takes the list's reference. */
@@ -544,6 +545,30 @@ meeting_receive_reset (ConclaveMeetingMedia *media)
 {
   while (media->remotes)
     end_track (media, media->remotes->data);
+}
+
+/* The next run may have the same SSRCs, and rtpssrcdemux, once stopped, does not know any more which pads it had: so they go
+ * before. Not on the worker: a stream may be in a handler of pad-added that waits for it. */
+void
+meeting_receive_stop (ConclaveMeetingMedia *media)
+{
+  g_autoptr (GArray) ssrcs = g_array_new (FALSE, FALSE, sizeof (guint32));
+  GHashTableIter iter;
+  gpointer value;
+
+  g_atomic_int_inc (&media->run);
+  g_mutex_lock (&media->table_lock);
+  g_hash_table_iter_init (&iter, media->expected);
+  while (g_hash_table_iter_next (&iter, NULL, &value)) {
+    MeetingExpected *expected = value;
+    expected->is_over = TRUE;
+    if (expected->sink)
+      g_array_append_val (ssrcs, expected->ssrc);
+  }
+  g_mutex_unlock (&media->table_lock);
+  meeting_hop_drain (media);
+  for (guint i = 0; i < ssrcs->len; i++)
+    meeting_hop_forget_ssrc (media, g_array_index (ssrcs, guint32, i));
 }
 
 void
@@ -592,6 +617,7 @@ add_remote (ConclaveMeetingMedia *media, gpointer data)
       || find_track (media, remote->identity, remote->number))
     return;
   remote->group_id = group_of (media, remote->identity);
+  remote->run = g_atomic_int_get (&media->run);
   GST_OBJECT_LOCK (media);
   remote->decode = media->decode;
   guint n = media->next_remote++;

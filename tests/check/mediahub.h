@@ -317,7 +317,7 @@ room_add (Room *room, const char *name)
   g_mutex_init (&p->lock);
   g_queue_init (&p->ready);
   g_queue_init (&p->gone);
-  p->pipeline = gst_pipeline_new (name);
+  p->pipeline = gst_pipeline_new (NULL);
   p->media = meeting_media_new (&callbacks, p);
   gst_object_set_name (GST_OBJECT (p->media), "m");
   gst_bin_add (GST_BIN (p->pipeline), p->media);
@@ -439,9 +439,9 @@ room_close (Room *room)
   secret_unref (room->base_key);
 }
 
-/* Adds a launch line's bin to the pipeline and links its one source to a pad of the media bin. */
-static inline GstPad *
-person_send (Person *p, const char *line, const char *pad_name)
+/* Adds a launch line's bin to the pipeline and links its one source to `sink`. */
+static inline void
+person_link (Person *p, const char *line, GstPad *sink)
 {
   g_autoptr (GError) error = NULL;
   GstElement *bin = gst_parse_bin_from_description (line, TRUE, &error);
@@ -449,10 +449,17 @@ person_send (Person *p, const char *line, const char *pad_name)
 
   fail_unless (bin != NULL, "%s", error ? error->message : "");
   gst_bin_add (GST_BIN (p->pipeline), bin);
-  GstPad *sink = gst_element_request_pad_simple (p->media, pad_name);
-  fail_unless (sink != NULL);
   src = gst_element_get_static_pad (bin, "src");
   fail_unless_equals_int (gst_pad_link (src, sink), GST_PAD_LINK_OK);
   gst_element_sync_state_with_parent (bin);
+}
+
+/* The same, to a new pad of the media bin. */
+static inline GstPad *
+person_send (Person *p, const char *line, const char *pad_name)
+{
+  GstPad *sink = gst_element_request_pad_simple (p->media, pad_name);
+  fail_unless (sink != NULL);
+  person_link (p, line, sink);
   return sink;
 }
