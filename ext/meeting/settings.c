@@ -258,8 +258,8 @@ meeting_settings_remember (const MeetingSettings *settings, const char *name,
 
   if (settings->known
       && known_check (settings->known, name, fingerprint, NULL) == KNOWN_NEW
-      && known_file_meet (
-             settings->known_location, name, fingerprint, &verdict, NULL, &bad_line)
+      && known_file_meet (settings->known_location, name, fingerprint,
+             &verdict, NULL, &bad_line)
              == IDENTITY_OK
       && verdict != KNOWN_CHANGED)
     known_add (settings->known, name, fingerprint);
