@@ -264,10 +264,13 @@ lose (Attempt *attempt, MeetingHubLoss loss, const char *why)
 
   if (!hub)
     return;
-  hub->stats.losses++;
   abandon (hub);
-  if (!closing)
-    hub->callbacks.lost (hub->user, loss, sentence);
+  if (closing) {
+    hub->callbacks.closed (hub->user);
+    return;
+  }
+  hub->stats.losses++;
+  hub->callbacks.lost (hub->user, loss, sentence);
 }
 
 static void

@@ -45,6 +45,8 @@ typedef struct
       gpointer user, gboolean binary, gconstpointer data, gsize len);
   /* Once for each meeting_hub_connect(), unless meeting_hub_close() came first: `why` is a sentence for a person. */
   void (*lost) (gpointer user, MeetingHubLoss loss, const char *why);
+  /* After meeting_hub_close(): it is gone. */
+  void (*closed) (gpointer user);
 } MeetingHubCallbacks;
 
 /* `link` and `trust` outlive it. */

@@ -493,24 +493,24 @@ take_message (
     case MESSAGE_CHAT:
       s = about ("conclave-message", member);
       gst_structure_set (s, "text", G_TYPE_STRING, message->chat, NULL);
-      post (self, s);
       if (!member->self)
         g_signal_emit (self, meeting_join_signals[MEETING_SIGNAL_MESSAGE], 0,
             member->name, fingerprint, message->chat);
+      post (self, s);
       break;
     case MESSAGE_HAND:
       s = about ("conclave-hand", member);
       gst_structure_set (
           s, "up", G_TYPE_BOOLEAN, (gboolean) message->hand, NULL);
-      post (self, s);
       g_signal_emit (self, meeting_join_signals[MEETING_SIGNAL_HAND], 0,
           member->name, fingerprint, (gboolean) message->hand);
+      post (self, s);
       break;
     case MESSAGE_MUTE_REQUEST:
-      post (self, about ("conclave-mute-request", member));
       obey_mute (thread, event);
       g_signal_emit (self, meeting_join_signals[MEETING_SIGNAL_MUTE_REQUESTED],
           0, member->name, fingerprint);
+      post (self, about ("conclave-mute-request", member));
       break;
     case MESSAGE_RECORDING:
       take_recording (thread, session, event);
@@ -532,9 +532,9 @@ take_knock (ConclaveMeetingJoin *self, const SessionEvent *event)
   gst_structure_set (s, "id", G_TYPE_UINT64, (guint64) event->peer,
       "double-name", G_TYPE_BOOLEAN, (gboolean) member->double_name, NULL);
   long_fingerprint (member, fingerprint);
-  post (self, s);
   g_signal_emit (self, meeting_join_signals[MEETING_SIGNAL_KNOCK], 0,
       (guint64) event->peer, member->name, fingerprint);
+  post (self, s);
 }
 
 static void
@@ -553,11 +553,11 @@ take_coming_and_going (ConclaveMeetingJoin *self, const SessionEvent *event)
     gst_structure_set (
         s, "removed", G_TYPE_BOOLEAN, event->reason == LEFT_REMOVED, NULL);
   long_fingerprint (member, fingerprint);
-  post (self, s);
   g_signal_emit (self,
       meeting_join_signals[joined ? MEETING_SIGNAL_JOINED
                                   : MEETING_SIGNAL_LEFT],
       0, member->name, fingerprint);
+  post (self, s);
 }
 
 static void

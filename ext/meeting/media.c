@@ -382,6 +382,7 @@ meeting_media_push_eos (ConclaveMeetingMedia *self, GstEvent *eos)
 {
   GList *ghosts = NULL;
 
+  g_atomic_int_set (&self->ended, 1);
   GST_OBJECT_LOCK (self);
   for (GList *l = GST_ELEMENT (self)->srcpads; l; l = l->next)
     ghosts = g_list_prepend (ghosts, gst_object_ref (l->data));
@@ -436,6 +437,8 @@ conclave_meeting_media_change_state (
     if (!built)
       return GST_STATE_CHANGE_FAILURE;
   }
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED)
+    g_atomic_int_set (&self->ended, 0);
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
     meeting_receive_stop (self);
   GstStateChangeReturn result =
@@ -459,6 +462,13 @@ conclave_meeting_media_handle_message (GstBin *bin, GstMessage *message)
   if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS
       || meeting_hop_take_message (self, message)
       || meeting_receive_take_message (self, message)) {
+    gst_message_unref (message);
+    return;
+  }
+  /* Behind EOS a mixer takes a sticky event that it can't pass on for an error, and stops its sources with it. */
+  if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR
+      && g_atomic_int_get (&self->ended)) {
+    GST_INFO_OBJECT (self, "an error after the end: %" GST_PTR_FORMAT, message);
     gst_message_unref (message);
     return;
   }

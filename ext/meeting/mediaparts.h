@@ -180,6 +180,7 @@ struct _ConclaveMeetingMedia
 
   /* atomic */
   gint silenced;
+  gint ended; /* EOS was pushed, and nothing more comes out */
   gint run; /* counted from READY to READY */
 
   /* table lock */

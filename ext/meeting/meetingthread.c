@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define CONNECT_TIMEOUT_MS 5000 /* of one try */
+#define CLOSE_MS 100            /* for the WebSocket's closing handshake */
 
 struct MeetingThread
 {
@@ -25,7 +26,7 @@ struct MeetingThread
   MeetingHub *hub;
   int timer_fd;
   guint64 timer_at; /* when it is to fire; G_MAXUINT64: never */
-  gboolean ending, in_turn;
+  gboolean ending, finishing;
 };
 
 guint64
@@ -106,6 +107,35 @@ set_timer (MeetingThread *self)
   timerfd_settime (self->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL);
 }
 
+static gboolean
+stop_waiting (gpointer data)
+{
+  g_main_loop_quit (data);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+stop_after (MeetingThread *self, guint ms)
+{
+  GSource *source = g_timeout_source_new (ms);
+
+  g_source_set_callback (source, stop_waiting, g_main_loop_ref (self->loop),
+      (GDestroyNotify) g_main_loop_unref);
+  g_source_attach (source, self->context);
+  g_source_unref (source);
+}
+
+/* The session is over: what was said is on its way once the context has run; the hub's last word is not waited for long. */
+static void
+finish (MeetingThread *self)
+{
+  if (!meeting_hub_is_busy (self->hub))
+    g_main_loop_quit (self->loop);
+  else if (!self->finishing)
+    stop_after (self, CLOSE_MS);
+  self->finishing = TRUE;
+}
+
 /* After each input. What it does itself (hub callbacks come from the main context only) is done when it returns. */
 static void
 turn (MeetingThread *self)
@@ -116,9 +146,8 @@ turn (MeetingThread *self)
   told |= take_out (self);
   self->callbacks.turned (self, self->session, told);
   set_timer (self);
-  if (self->ending && session_state (self->session) >= SESSION_DENIED
-      && !meeting_hub_is_busy (self->hub))
-    g_main_loop_quit (self->loop);
+  if (self->ending && session_state (self->session) >= SESSION_DENIED)
+    finish (self);
 }
 
 static gboolean
@@ -166,6 +195,15 @@ hub_lost (gpointer data, MeetingHubLoss loss, const char *why)
   tick (self);
   self->callbacks.hub (self, self->session, FALSE, loss, why);
   session_disconnected (self->session);
+  turn (self);
+}
+
+static void
+hub_closed (gpointer data)
+{
+  MeetingThread *self = data;
+
+  tick (self);
   turn (self);
 }
 
@@ -248,7 +286,7 @@ static void
 run_loop (MeetingThread *self)
 {
   static const MeetingHubCallbacks callbacks = { hub_connected, hub_frame,
-    hub_lost };
+    hub_lost, hub_closed };
   GSource *timer = g_unix_fd_source_new (self->timer_fd, G_IO_IN);
 
   g_source_set_callback (timer, G_SOURCE_FUNC (time_has_come), self, NULL);
@@ -322,23 +360,11 @@ meeting_thread_new (const MeetingSettings *settings,
   return self;
 }
 
-static gboolean
-stop_waiting (gpointer data)
-{
-  g_main_loop_quit (data);
-  return G_SOURCE_REMOVE;
-}
-
 static void
 begin_end (MeetingThread *self, Session *session, gpointer patience)
 {
-  GSource *source = g_timeout_source_new (GPOINTER_TO_UINT (patience));
-
   self->ending = TRUE;
-  g_source_set_callback (source, stop_waiting, g_main_loop_ref (self->loop),
-      (GDestroyNotify) g_main_loop_unref);
-  g_source_attach (source, self->context);
-  g_source_unref (source);
+  stop_after (self, GPOINTER_TO_UINT (patience));
   session_leave (session);
 }
 

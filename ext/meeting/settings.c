@@ -231,10 +231,13 @@ take_record (
 
 gboolean
 meeting_settings_keep_record (
-    const MeetingSettings *settings, const Blob *record, GError **error)
+    MeetingSettings *settings, const Blob *record, GError **error)
 {
   g_autoptr (GError) why = NULL;
 
+  /* The next run from READY goes on from here, too. */
+  blob_clear (&settings->record);
+  settings->record = blob_copy (record->data, record->len);
   if (!settings->record_location
       || g_file_set_contents_full (settings->record_location,
           (const char *) record->data, (gssize) record->len,
@@ -251,11 +254,12 @@ meeting_settings_remember (const MeetingSettings *settings, const char *name,
     const guint8 *fingerprint)
 {
   KnownVerdict verdict;
+  gsize bad_line;
 
   if (settings->known
       && known_check (settings->known, name, fingerprint, NULL) == KNOWN_NEW
-      && known_file_meet (
-             settings->known_location, name, fingerprint, &verdict, NULL, NULL)
+      && known_file_meet (settings->known_location, name, fingerprint,
+             &verdict, NULL, &bad_line)
              == IDENTITY_OK
       && verdict != KNOWN_CHANGED)
     known_add (settings->known, name, fingerprint);

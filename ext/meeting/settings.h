@@ -66,7 +66,7 @@ Session *meeting_settings_begin (const MeetingSettings *settings, guint64 mono,
 
 /* Keeps an owner's record; FALSE with a sentence. */
 gboolean meeting_settings_keep_record (
-    const MeetingSettings *settings, const Blob *record, GError **error);
+    MeetingSettings *settings, const Blob *record, GError **error);
 
 /* Remembers a key under a name, if it is new there. */
 void meeting_settings_remember (const MeetingSettings *settings,
