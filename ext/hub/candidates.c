@@ -1,7 +1,7 @@
 /* Which addresses a client is told to try.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "signalling.h"
+#include "forwarder_private.h"
 
 #include <ifaddrs.h>
 #include <net/if.h>

@@ -1,7 +1,7 @@
 /* The forwarder's life, its events, rooms and numbers.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "signalling.h"
+#include "forwarder_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>

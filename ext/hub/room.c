@@ -341,14 +341,27 @@ may_speak (Connection *connection, bool binary, size_t len)
                  HUB_MEMBER_RATE, 1));
 }
 
+static size_t
+frame_limit (const Connection *connection)
+{
+  return connection->place->member ? LIMIT_FRAME_AFTER : LIMIT_FRAME_BEFORE;
+}
+
+size_t
+hub_frame_limit (const Hub *hub, uint64_t id)
+{
+  const Connection *connection = g_hash_table_lookup (hub->connections, &id);
+
+  return connection ? frame_limit (connection) : 0;
+}
+
 static HubVerdict
 take_frame (Connection *connection, bool binary, const void *data, size_t len)
 {
   Place *place = connection->place;
-  size_t limit = place->member ? LIMIT_FRAME_AFTER : LIMIT_FRAME_BEFORE;
   WireMessage message;
 
-  if (len > limit)
+  if (len > frame_limit (connection))
     return HUB_TOO_LARGE;
   if (!may_speak (connection, binary, len))
     return HUB_RATE_LIMITED;

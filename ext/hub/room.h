@@ -103,6 +103,10 @@ bool hub_source (const uint8_t *address, size_t len, char *text);
 bool hub_connected (
     Hub *hub, uint64_t connection, const char *meeting, const char *source);
 
+/* The largest frame that may come from it now: LIMIT_FRAME_AFTER once its place is a member's, and from then on;
+ * LIMIT_FRAME_BEFORE until then; 0 when the hub has ended it. */
+size_t hub_frame_limit (const Hub *hub, uint64_t connection);
+
 /* A frame from it. The transport need not take more than LIMIT_FRAME_AFTER; whether it may be so large is judged here.
  * Ignored for connections that the hub has ended. */
 void hub_frame (

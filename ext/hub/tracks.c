@@ -1,7 +1,7 @@
 /* Tracks and subscriptions as signalling makes and ends them.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "signalling.h"
+#include "forwarder_private.h"
 
 #include <stdlib.h>
 

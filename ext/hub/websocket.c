@@ -3,8 +3,6 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "server_private.h"
 
-#include "allowance.h"
-
 #include "ext/sodium/door.h"
 
 #include <string.h>

@@ -5,7 +5,7 @@
  * than it sent, every packet is in exactly one counter, and everything comes back when the forwarder ends.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "ext/hub/signalling.h"
+#include "ext/hub/forwarder_private.h"
 #include "ext/sodium/reader.h"
 
 #include <stdio.h>
