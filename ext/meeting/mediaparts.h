@@ -134,10 +134,9 @@ typedef struct
   GstElement *rtpbin;
   GstElement *rtx_send, *rtx_receive;
   GstElement *protect, *unprotect;
-  GstElement *muxer;              /* funnel: RTP and RTCP */
-  GstPad *bridge_in, *bridge_out; /* from it to `ice` */
-  GstElement *ice;                /* NULL: no way. The worker's */
-  guint generation;               /* of `ice`; the worker's */
+  GstPad *bridge_rtp, *bridge_rtcp, *bridge_out; /* from `protect` to `ice` */
+  GstElement *ice;  /* NULL: no way. The worker's */
+  guint generation; /* of `ice`; the worker's */
 
   /* atomic */
   gint connected;

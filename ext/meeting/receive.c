@@ -486,11 +486,13 @@ drain (MeetingRemote *remote, GstPad *ghost)
   passage_unref (passage);
 }
 
-/* The bin knows its track, and the track its bin. */
+/* The bin knows its track (and so do its signal handlers and probes), and the track its bin: that ends when nothing runs in
+ * it any more. */
 static void
 untie (MeetingRemote *remote)
 {
   g_object_set_qdata (G_OBJECT (remote->bin), remote_quark (), NULL);
+  g_clear_object (&remote->bin);
 }
 
 /* May wait for readers: on a thread of its own. */
@@ -515,7 +517,7 @@ dismantle (GstElement *element, gpointer data)
   gst_element_set_locked_state (remote->bin, TRUE);
   gst_element_set_state (remote->bin, GST_STATE_NULL);
   gst_bin_remove (GST_BIN (media), remote->bin);
-  untie (remote);
+  untie (remote); /* which is held here */
   if (remote->run == g_atomic_int_get (&media->run))
     meeting_hop_forget_ssrc (media, remote->ssrc);
 }
