@@ -23,10 +23,11 @@
 #define SRTP_KEY_LEN 44 /* RFC 7714, 12.1: master key 32, master salt 12 */
 #define MAX_SSRCS 1024  /* received at a time, those of RTX included */
 
-/* Behind the name, what udpsrc-like sources lack: rtpbin asks it per payload type. The codec differs from track to track, so
- * what stands here is a stand-in, which receive.c replaces. */
-#define VIDEO_CAPS                                                            \
-  "application/x-rtp, media=(string)video, clock-rate=(int)90000, encoding-name=(string)VP8, a-sframe=(string)\"\", payload=(int)96"
+/* rtpbin asks for them, by payload type. The codec differs from track to track, so what stands here is a stand-in, which receive.c
+ * replaces. Without rtcp-fb-nack-pli no request for a keyframe leaves. */
+#define VIDEO_CAPS                                                                                                                     \
+  "application/x-rtp, media=(string)video, clock-rate=(int)90000, encoding-name=(string)VP8, a-sframe=(string)\"\", payload=(int)96, " \
+  "rtcp-fb-nack=(boolean)true, rtcp-fb-nack-pli=(boolean)true"
 #define AUDIO_CAPS                                                            \
   "application/x-rtp, media=(string)audio, clock-rate=(int)48000, encoding-name=(string)OPUS, a-sframe=(string)\"\", payload=(int)111"
 #define VIDEO_RTX_CAPS                                                        \

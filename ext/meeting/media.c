@@ -342,19 +342,27 @@ conclave_meeting_media_release_pad (GstElement *element, GstPad *pad)
     meeting_mix_release (self, pad);
 }
 
-/* Lets data of an unlinked ghost pad go nowhere instead of stopping what pushes it. */
+/* Lets data of an unlinked ghost pad go nowhere instead of stopping what pushes it; and that of one whose reader is not
+ * started yet, or stopped already, for nobody would start the pushing thread again. */
+static GstFlowReturn
+forgive (GstPad *pad, GstFlowReturn flow)
+{
+  if (flow == GST_FLOW_NOT_LINKED
+      || (flow == GST_FLOW_FLUSHING && !GST_PAD_IS_FLUSHING (pad)))
+    return GST_FLOW_OK;
+  return flow;
+}
+
 static GstFlowReturn
 chain_or_drop (GstPad *pad, GstObject *parent, GstBuffer *buffer)
 {
-  GstFlowReturn flow = gst_proxy_pad_chain_default (pad, parent, buffer);
-  return flow == GST_FLOW_NOT_LINKED ? GST_FLOW_OK : flow;
+  return forgive (pad, gst_proxy_pad_chain_default (pad, parent, buffer));
 }
 
 static GstFlowReturn
 chain_list_or_drop (GstPad *pad, GstObject *parent, GstBufferList *list)
 {
-  GstFlowReturn flow = gst_proxy_pad_chain_list_default (pad, parent, list);
-  return flow == GST_FLOW_NOT_LINKED ? GST_FLOW_OK : flow;
+  return forgive (pad, gst_proxy_pad_chain_list_default (pad, parent, list));
 }
 
 static void
