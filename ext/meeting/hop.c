@@ -78,7 +78,7 @@ make_aux (GstElement *rtx)
   g_autoptr (GstPad) src = gst_element_get_static_pad (rtx, "src");
 
   g_object_set (rtx, "payload-type-map", map, NULL);
-  gst_bin_add (GST_BIN (bin), rtx);
+  gst_bin_add (GST_BIN (bin), rtx); /* takes a reference of its own */
   gst_element_add_pad (bin, gst_ghost_pad_new ("sink_0", sink));
   gst_element_add_pad (bin, gst_ghost_pad_new ("src_0", src));
   return bin;

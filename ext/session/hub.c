@@ -39,7 +39,7 @@ session_disconnected (Session *session)
     return;
   hub->backoff = hub->backoff == 0
                      ? LIMIT_CONNECT_MIN_MS
-                     : MIN (2 * hub->backoff, LIMIT_CONNECT_MAX_MS);
+                     : MIN (2 * hub->backoff, LIMIT_RECONNECT_MAX_MS);
   if (hub->away_since == 0)
     hub->away_since = MAX (session->mono, 1);
   hub->asking = ASKING_NOTHING;
