@@ -413,6 +413,25 @@ GST_START_TEST (what_an_owner_did_while_away_is_known_when_it_is_back)
 }
 GST_END_TEST;
 
+GST_START_TEST (who_is_being_removed_becomes_nothing)
+{
+  World *w = meeting (2);
+  go_away (w, 0);
+  fail_unless (session_remove (of (w, 0), client_key (w, 1)));
+  fail_if (session_hand_over (of (w, 0), client_key (w, 1)));
+  fail_if (session_promote (of (w, 0), client_key (w, 1)));
+  /* Nor when the wish came first. */
+  fail_unless (session_hand_over (of (w, 0), client_key (w, 2)));
+  fail_unless (session_remove (of (w, 0), client_key (w, 2)));
+  w->clients[0].offline = FALSE;
+  world_run (w, 3000);
+  check_members (w, 0);
+  fail_unless (
+      policy_is_owner (session_policy (of (w, 0)), client_key (w, 0)));
+  world_free (w);
+}
+GST_END_TEST;
+
 GST_START_TEST (an_attach_of_a_leaf_that_is_somebody_elses_is_not_answered)
 {
   World *w = meeting (2);
@@ -599,6 +618,7 @@ session_recover_suite (void)
   tcase_add_test (
       tc, what_only_some_had_heard_is_said_again_to_a_hub_that_forgot);
   tcase_add_test (tc, what_was_heard_by_all_is_told_once);
+  tcase_add_test (tc, who_is_being_removed_becomes_nothing);
   tcase_add_test (tc, who_left_an_epoch_by_another_commit_joins_anew);
   tcase_add_test (
       tc, an_attach_of_a_leaf_that_is_somebody_elses_is_not_answered);
