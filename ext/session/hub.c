@@ -400,6 +400,9 @@ hub_opened (Session *session, const WireMessage *m)
   }
   order_resend (session, !same_room);
   hub_tell_admins (session);
+  /* A room that forgot does not tell who comes from the group before. */
+  if (!same_room && policy_is_owner (&session->policy, self_key (session)))
+    announce_reopened (session);
   hub_credits (session);
 }
 
