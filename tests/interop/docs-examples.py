@@ -198,6 +198,8 @@ class Story:
             self.finish()
         except Bad as bad:
             raise Bad(f"{self.blocks[0][0].where} \"{self.name}\": {bad}\n" + self.outputs()) from None
+        except subprocess.TimeoutExpired as hung:
+            raise Bad(f"{self.blocks[0][0].where} \"{self.name}\": this does not end:\n{hung.cmd[-1]}\n" + self.outputs()) from None
         finally:
             for process in self.processes:
                 process.kill()
