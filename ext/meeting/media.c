@@ -536,11 +536,29 @@ conclave_meeting_media_set_property (
 static GstStructure *
 make_stats (ConclaveMeetingMedia *self)
 {
+  GstElement *const parts[] = { self->hop.protect, self->hop.unprotect };
+  static const char *const names[] = { "sent", "received" };
+  guint repaired = 0;
+
   g_mutex_lock (&self->table_lock);
   guint64 n_unexpected = self->n_unexpected;
   g_mutex_unlock (&self->table_lock);
-  return gst_structure_new ("application/x-meeting-media-stats", "unexpected",
-      G_TYPE_UINT64, n_unexpected, NULL);
+  if (self->hop.rtx_receive)
+    g_object_get (
+        self->hop.rtx_receive, "num-rtx-assoc-packets", &repaired, NULL);
+  GstStructure *stats =
+      gst_structure_new ("application/x-meeting-media-stats", "connected",
+          G_TYPE_BOOLEAN, g_atomic_int_get (&self->hop.connected) != 0,
+          "unexpected", G_TYPE_UINT64, n_unexpected, "retransmitted",
+          G_TYPE_UINT, repaired, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (parts); i++) {
+    g_autoptr (GstStructure) part = NULL;
+    if (parts[i])
+      g_object_get (parts[i], "stats", &part, NULL);
+    if (part)
+      gst_structure_set (stats, names[i], GST_TYPE_STRUCTURE, part, NULL);
+  }
+  return stats;
 }
 
 static void

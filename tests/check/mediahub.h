@@ -15,7 +15,7 @@
 
 #define MAX_PEOPLE 6
 #define MAX_TRACKS 16
-#define PATIENCE 20 /* s, for what must come */
+#define PATIENCE 50 /* s, for what must come */
 #define EPOCH_BITS 4
 #define INDEX_BITS 10
 #define SUITE SFRAME_AES_256_GCM_SHA512_128
@@ -320,6 +320,8 @@ room_add (Room *room, const char *name)
   p->pipeline = gst_pipeline_new (NULL);
   p->media = meeting_media_new (&callbacks, p);
   gst_object_set_name (GST_OBJECT (p->media), "m");
+  /* For machines that have other things to do. */
+  g_object_set (p->media, "latency", 800u, NULL);
   gst_bin_add (GST_BIN (p->pipeline), p->media);
   meeting_media_set_kid_layout (
       CONCLAVE_MEETING_MEDIA (p->media), EPOCH_BITS, INDEX_BITS);

@@ -191,7 +191,7 @@ meetingmedia_suite (void)
   TCase *tc = tcase_create ("media");
 
   suite_add_tcase (suite, tc);
-  tcase_set_timeout (tc, 120);
+  tcase_set_timeout (tc, 250);
   tcase_add_loop_test (
       tc, encoded_media_comes_out_bit_by_bit, 0, G_N_ELEMENTS (encoded));
   tcase_add_loop_test (
