@@ -391,6 +391,7 @@ meeting_media_push_eos (ConclaveMeetingMedia *self, GstEvent *eos)
   GList *ghosts = NULL;
 
   g_atomic_int_set (&self->ended, 1);
+  meeting_receive_end (self);
   GST_OBJECT_LOCK (self);
   for (GList *l = GST_ELEMENT (self)->srcpads; l; l = l->next)
     ghosts = g_list_prepend (ghosts, gst_object_ref (l->data));
@@ -442,7 +443,7 @@ conclave_meeting_media_change_state (
 
   if (transition == GST_STATE_CHANGE_NULL_TO_READY) {
     meeting_media_run (self, build_hop, &built);
-    if (!built)
+    if (!built || !meeting_participant_check (self))
       return GST_STATE_CHANGE_FAILURE;
   }
   if (transition == GST_STATE_CHANGE_READY_TO_PAUSED)
@@ -467,9 +468,9 @@ conclave_meeting_media_handle_message (GstBin *bin, GstMessage *message)
   ConclaveMeetingMedia *self = CONCLAVE_MEETING_MEDIA (bin);
 
   /* Nothing inside is a sink of the pipeline: its EOS is none. Nor does it preroll. */
-  if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS
-      || meeting_hop_take_message (self, message)
-      || meeting_receive_take_message (self, message)) {
+  if (meeting_hop_take_message (self, message)
+      || meeting_receive_take_message (self, message)
+      || GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS) {
     gst_message_unref (message);
     return;
   }
@@ -613,6 +614,7 @@ conclave_meeting_media_finalize (GObject *object)
   g_mutex_clear (&self->callback_lock);
   g_cond_clear (&self->callback_done);
   g_mutex_clear (&self->table_lock);
+  g_cond_clear (&self->finished);
   G_OBJECT_CLASS (conclave_meeting_media_parent_class)->finalize (object);
 }
 
@@ -634,6 +636,7 @@ conclave_meeting_media_init (ConclaveMeetingMedia *self)
   g_mutex_init (&self->callback_lock);
   g_cond_init (&self->callback_done);
   g_mutex_init (&self->table_lock);
+  g_cond_init (&self->finished);
   self->expected =
       g_hash_table_new_full (g_int_hash, g_int_equal, NULL, free_expected);
   self->own_keys = meeting_publish_make_own_keys ();
