@@ -114,7 +114,8 @@ typedef enum
       1, /* make a connection to session_link(); answer with session_connected() or _disconnected() */
   SESSION_SEND_TEXT,
   SESSION_SEND_BINARY,
-  SESSION_DISCONNECT /* close it once what was sent is out; no answer is waited for */
+  SESSION_DISCONNECT /* close it once what was sent is out; no answer is waited for, and another SESSION_CONNECT may follow: what
+                        the old connection still says is not to be passed on */
 } SessionOutputType;
 
 typedef struct
