@@ -1,12 +1,12 @@
 /* The way to the hub and back: one RTP session for all tracks (rtpbin, with retransmission), SRTP, ICE.
  *
- *     tracks ─ rtpfunnel ─ rtpbin ─┬ RTP ── srtpprotect ─┬ funnel ─ icetransport
+ *     tracks ─ rtpfunnel ─ rtpbin ─┬ RTP ── srtpprotect ─┬ bridge ─ icetransport
  *                                  └ RTCP ─ srtpprotect ─┘
  *     tracks ─ rtpbin ─┬ RTP ── srtpunprotect ─ icetransport
  *                      └ RTCP ┘
  *
  * icetransport is at both ends. A bin with a loop in it can't tell which element to start first (GStreamer warns), so the link to
- * icetransport's sink goes by two pads that belong to no element: the bridge.
+ * icetransport's sink goes by pads that belong to no element: the bridge, where RTP and RTCP become one stream.
  *
  * All but icetransport is made once; that is replaced with each transport the hub gives us. While there is none, and until it
  * is connected, what is to be sent is dropped in front of srtpprotect, which has no key then.
@@ -23,10 +23,11 @@
 #define SRTP_KEY_LEN 44 /* RFC 7714, 12.1: master key 32, master salt 12 */
 #define MAX_SSRCS 1024  /* received at a time, those of RTX included */
 
-/* Behind the name, what udpsrc-like sources lack: rtpbin asks it per payload type. The codec differs from track to track, so
- * what stands here is a stand-in, which receive.c replaces. */
-#define VIDEO_CAPS                                                            \
-  "application/x-rtp, media=(string)video, clock-rate=(int)90000, encoding-name=(string)VP8, a-sframe=(string)\"\", payload=(int)96"
+/* rtpbin asks for them, by payload type. The codec differs from track to track, so what stands here is a stand-in, which receive.c
+ * replaces. Without rtcp-fb-nack-pli no request for a keyframe leaves. */
+#define VIDEO_CAPS                                                                                                                     \
+  "application/x-rtp, media=(string)video, clock-rate=(int)90000, encoding-name=(string)VP8, a-sframe=(string)\"\", payload=(int)96, " \
+  "rtcp-fb-nack=(boolean)true, rtcp-fb-nack-pli=(boolean)true"
 #define AUDIO_CAPS                                                            \
   "application/x-rtp, media=(string)audio, clock-rate=(int)48000, encoding-name=(string)OPUS, a-sframe=(string)\"\", payload=(int)111"
 #define VIDEO_RTX_CAPS                                                        \
@@ -77,7 +78,7 @@ make_aux (GstElement *rtx)
   g_autoptr (GstPad) src = gst_element_get_static_pad (rtx, "src");
 
   g_object_set (rtx, "payload-type-map", map, NULL);
-  gst_bin_add (GST_BIN (bin), gst_object_ref (rtx));
+  gst_bin_add (GST_BIN (bin), rtx); /* takes a reference of its own */
   gst_element_add_pad (bin, gst_ghost_pad_new ("sink_0", sink));
   gst_element_add_pad (bin, gst_ghost_pad_new ("src_0", src));
   return bin;
@@ -194,8 +195,17 @@ bridge_chain_list (GstPad *pad, GstObject *parent, GstBufferList *packets)
   return flow == GST_FLOW_NOT_LINKED ? GST_FLOW_OK : flow;
 }
 
+/* Two streams meet here, and each begins and ends on its own; behind, it is one that began when the bridge was made. */
 static gboolean
 bridge_event (GstPad *pad, GstObject *parent, GstEvent *event)
+{
+  gst_event_unref (event);
+  return TRUE;
+}
+
+/* Asked for keyframes: icetransport does so when its path is there again. */
+static gboolean
+bridge_upstream_event (GstPad *pad, GstObject *parent, GstEvent *event)
 {
   return gst_pad_push_event (other_end (pad), event);
 }
@@ -206,23 +216,38 @@ bridge_query (GstPad *pad, GstObject *parent, GstQuery *query)
   return gst_pad_peer_query (other_end (pad), query);
 }
 
+static GstPad *
+make_entrance (MeetingHop *hop, const char *name)
+{
+  GstPad *pad = gst_object_ref_sink (gst_pad_new (name, GST_PAD_SINK));
+
+  gst_pad_set_element_private (pad, hop->bridge_out);
+  gst_pad_set_chain_function (pad, bridge_chain);
+  gst_pad_set_chain_list_function (pad, bridge_chain_list);
+  gst_pad_set_event_function (pad, bridge_event);
+  gst_pad_set_query_function (pad, bridge_query);
+  gst_pad_set_active (pad, TRUE);
+  return pad;
+}
+
 static void
 make_bridge (MeetingHop *hop)
 {
-  hop->bridge_in =
-      gst_object_ref_sink (gst_pad_new ("bridge-in", GST_PAD_SINK));
+  GstSegment segment;
+
   hop->bridge_out =
       gst_object_ref_sink (gst_pad_new ("bridge-out", GST_PAD_SRC));
-  gst_pad_set_element_private (hop->bridge_in, hop->bridge_out);
-  gst_pad_set_element_private (hop->bridge_out, hop->bridge_in);
-  gst_pad_set_chain_function (hop->bridge_in, bridge_chain);
-  gst_pad_set_chain_list_function (hop->bridge_in, bridge_chain_list);
-  gst_pad_set_event_function (hop->bridge_in, bridge_event);
-  gst_pad_set_query_function (hop->bridge_in, bridge_query);
-  gst_pad_set_event_function (hop->bridge_out, bridge_event);
+  hop->bridge_rtp = make_entrance (hop, "bridge-rtp");
+  hop->bridge_rtcp = make_entrance (hop, "bridge-rtcp");
+  gst_pad_set_element_private (hop->bridge_out, hop->bridge_rtp);
+  gst_pad_set_event_function (hop->bridge_out, bridge_upstream_event);
   gst_pad_set_query_function (hop->bridge_out, bridge_query);
-  gst_pad_set_active (hop->bridge_in, TRUE);
   gst_pad_set_active (hop->bridge_out, TRUE);
+  /* Sticky: each transport that is linked gets them. */
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  gst_pad_push_event (
+      hop->bridge_out, gst_event_new_stream_start ("meeting/to-hub"));
+  gst_pad_push_event (hop->bridge_out, gst_event_new_segment (&segment));
 }
 
 static gboolean
@@ -263,7 +288,6 @@ make_elements (ConclaveMeetingMedia *media)
     { &hop->rtx_receive, "rtprtxreceive", "rtx-receive" },
     { &hop->protect, "srtpprotect", "protect" },
     { &hop->unprotect, "srtpunprotect", "unprotect" },
-    { &hop->muxer, "funnel", "muxer" },
   };
   gboolean made = TRUE;
 
@@ -302,8 +326,6 @@ set_up_rtpbin (ConclaveMeetingMedia *media)
   g_signal_connect (
       hop->rtpbin, "new-jitterbuffer", G_CALLBACK (set_up_jitterbuffer), NULL);
   g_signal_connect (hop->rtpbin, "pad-added", G_CALLBACK (take_stream), media);
-  gst_util_set_object_arg (
-      G_OBJECT (hop->muxer), "forward-sticky-events", "false");
 }
 
 static void
@@ -330,8 +352,6 @@ link_all (ConclaveMeetingMedia *media)
     { hop->funnel, "src", hop->rtpbin, "send_rtp_sink_0" },
     { hop->rtpbin, "send_rtp_src_0", hop->protect, "rtp_sink_0" },
     { hop->rtpbin, "send_rtcp_src_0", hop->protect, "rtcp_sink_0" },
-    { hop->protect, "rtp_src_0", hop->muxer, "sink_0" },
-    { hop->protect, "rtcp_src_0", hop->muxer, "sink_1" },
     { hop->unprotect, "rtp_src", hop->rtpbin, "recv_rtp_sink_0" },
     { hop->unprotect, "rtcp_src", hop->rtpbin, "recv_rtcp_sink_0" },
   };
@@ -341,7 +361,8 @@ link_all (ConclaveMeetingMedia *media)
             links[i].from, links[i].src, links[i].to, links[i].sink))
       return FALSE;
   make_bridge (hop);
-  return link_bridge (hop->bridge_in, hop->muxer, "src");
+  return link_bridge (hop->bridge_rtp, hop->protect, "rtp_src_0")
+         && link_bridge (hop->bridge_rtcp, hop->protect, "rtcp_src_0");
 }
 
 void
@@ -349,17 +370,17 @@ meeting_hop_dispose (ConclaveMeetingMedia *media)
 {
   MeetingHop *hop = &media->hop;
   GstElement **parts[] = { &hop->funnel, &hop->rtpbin, &hop->rtx_send,
-    &hop->rtx_receive, &hop->protect, &hop->unprotect, &hop->muxer,
-    &hop->ice };
+    &hop->rtx_receive, &hop->protect, &hop->unprotect, &hop->ice };
 
-  if (hop->bridge_in) {
-    unlink_bridge (hop->bridge_in);
-    unlink_bridge (hop->bridge_out);
-    gst_pad_set_active (hop->bridge_in, FALSE);
-    gst_pad_set_active (hop->bridge_out, FALSE);
+  GstPad **bridge[] = { &hop->bridge_rtp, &hop->bridge_rtcp,
+    &hop->bridge_out };
+  for (guint i = 0; i < G_N_ELEMENTS (bridge); i++) {
+    if (*bridge[i]) {
+      unlink_bridge (*bridge[i]);
+      gst_pad_set_active (*bridge[i], FALSE);
+    }
+    gst_clear_object (bridge[i]);
   }
-  gst_clear_object (&hop->bridge_in);
-  gst_clear_object (&hop->bridge_out);
   for (guint i = 0; i < G_N_ELEMENTS (parts); i++)
     gst_clear_object (parts[i]);
 }
@@ -375,7 +396,7 @@ meeting_hop_build (ConclaveMeetingMedia *media)
     return FALSE;
   set_up_rtpbin (media);
   gst_bin_add_many (GST_BIN (media), hop->funnel, hop->rtpbin, hop->protect,
-      hop->unprotect, hop->muxer, NULL);
+      hop->unprotect, NULL);
   gboolean linked = link_all (media);
   g_return_val_if_fail (linked, FALSE);
 

@@ -342,19 +342,27 @@ conclave_meeting_media_release_pad (GstElement *element, GstPad *pad)
     meeting_mix_release (self, pad);
 }
 
-/* Lets data of an unlinked ghost pad go nowhere instead of stopping what pushes it. */
+/* Lets data of an unlinked ghost pad go nowhere instead of stopping what pushes it; and that of one whose reader is not
+ * started yet, or stopped already, for nobody would start the pushing thread again. */
+static GstFlowReturn
+forgive (GstPad *pad, GstFlowReturn flow)
+{
+  if (flow == GST_FLOW_NOT_LINKED
+      || (flow == GST_FLOW_FLUSHING && !GST_PAD_IS_FLUSHING (pad)))
+    return GST_FLOW_OK;
+  return flow;
+}
+
 static GstFlowReturn
 chain_or_drop (GstPad *pad, GstObject *parent, GstBuffer *buffer)
 {
-  GstFlowReturn flow = gst_proxy_pad_chain_default (pad, parent, buffer);
-  return flow == GST_FLOW_NOT_LINKED ? GST_FLOW_OK : flow;
+  return forgive (pad, gst_proxy_pad_chain_default (pad, parent, buffer));
 }
 
 static GstFlowReturn
 chain_list_or_drop (GstPad *pad, GstObject *parent, GstBufferList *list)
 {
-  GstFlowReturn flow = gst_proxy_pad_chain_list_default (pad, parent, list);
-  return flow == GST_FLOW_NOT_LINKED ? GST_FLOW_OK : flow;
+  return forgive (pad, gst_proxy_pad_chain_list_default (pad, parent, list));
 }
 
 static void
@@ -383,6 +391,7 @@ meeting_media_push_eos (ConclaveMeetingMedia *self, GstEvent *eos)
   GList *ghosts = NULL;
 
   g_atomic_int_set (&self->ended, 1);
+  meeting_receive_end (self);
   GST_OBJECT_LOCK (self);
   for (GList *l = GST_ELEMENT (self)->srcpads; l; l = l->next)
     ghosts = g_list_prepend (ghosts, gst_object_ref (l->data));
@@ -434,7 +443,7 @@ conclave_meeting_media_change_state (
 
   if (transition == GST_STATE_CHANGE_NULL_TO_READY) {
     meeting_media_run (self, build_hop, &built);
-    if (!built)
+    if (!built || !meeting_participant_check (self))
       return GST_STATE_CHANGE_FAILURE;
   }
   if (transition == GST_STATE_CHANGE_READY_TO_PAUSED)
@@ -459,9 +468,9 @@ conclave_meeting_media_handle_message (GstBin *bin, GstMessage *message)
   ConclaveMeetingMedia *self = CONCLAVE_MEETING_MEDIA (bin);
 
   /* Nothing inside is a sink of the pipeline: its EOS is none. Nor does it preroll. */
-  if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS
-      || meeting_hop_take_message (self, message)
-      || meeting_receive_take_message (self, message)) {
+  if (meeting_hop_take_message (self, message)
+      || meeting_receive_take_message (self, message)
+      || GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS) {
     gst_message_unref (message);
     return;
   }
@@ -605,6 +614,7 @@ conclave_meeting_media_finalize (GObject *object)
   g_mutex_clear (&self->callback_lock);
   g_cond_clear (&self->callback_done);
   g_mutex_clear (&self->table_lock);
+  g_cond_clear (&self->finished);
   G_OBJECT_CLASS (conclave_meeting_media_parent_class)->finalize (object);
 }
 
@@ -626,6 +636,7 @@ conclave_meeting_media_init (ConclaveMeetingMedia *self)
   g_mutex_init (&self->callback_lock);
   g_cond_init (&self->callback_done);
   g_mutex_init (&self->table_lock);
+  g_cond_init (&self->finished);
   self->expected =
       g_hash_table_new_full (g_int_hash, g_int_equal, NULL, free_expected);
   self->own_keys = meeting_publish_make_own_keys ();

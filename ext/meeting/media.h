@@ -56,7 +56,9 @@ typedef struct
       const char *failing);
 } MeetingMediaCallbacks;
 
-/* A floating reference. `callbacks` is copied; `user` outlives the bin, or meeting_media_detach() comes first.
+/* Pad property `kind` of sink_%u (enumeration: camera, screen): set before media arrives.
+ *
+ * A floating reference. `callbacks` is copied; `user` outlives the bin, or meeting_media_detach() comes first.
  * Properties of the bin: latency, decode, video-codec, audio-codec, video-bitrate, participant-bin, stun-server,
  * turn-servers, stats (as meetingjoin's of those names, which passes them through); pads: sink_%u, src_%u, audio_mix,
  * video_mix. */
@@ -66,7 +68,7 @@ void meeting_media_detach (ConclaveMeetingMedia *media);
 
 /* ---- The way to the hub ---- */
 
-/* What the hub answered to `transport`: its ICE credentials, candidates ("candidate:…"), and the SRTP master keys with salt,
+/* From READY on; in NULL it does nothing. What the hub answered to `transport`: its ICE credentials, candidates ("candidate:…"), and the SRTP master keys with salt,
  * 44 bytes each. Replaces the transport before it; tracks stay. False when it makes no sense. */
 gboolean meeting_media_set_transport (ConclaveMeetingMedia *media,
     const char *ufrag, const char *pwd, const TextList *candidates,
@@ -83,7 +85,8 @@ void meeting_media_publish (ConclaveMeetingMedia *media, GstPad *pad,
     uint32_t number, uint32_t ssrc, uint32_t rtx);
 void meeting_media_unpublish (ConclaveMeetingMedia *media, GstPad *pad);
 
-/* Of an own track: encrypt with this from now on. */
+/* Of an own track: encrypt with this from now on. Before or after _publish() of that number; close_key() takes it back, which a new
+ * room must do before it uses a number again. */
 void meeting_media_set_send_key (ConclaveMeetingMedia *media, uint32_t number,
     uint64_t kid, SFrameSuite suite, Secret *base_key);
 
@@ -124,7 +127,8 @@ void meeting_media_set_recording (
 /* EOS on what the bin gives out (not on what it is given): GST-level end of a pipeline with -e. */
 void meeting_media_push_eos (ConclaveMeetingMedia *media, GstEvent *eos);
 
-/* Keeps a ghost pad's chain from ending the pipeline when nobody linked it; a later link asks for a keyframe. */
+/* Keeps a ghost pad's chain from ending the pipeline, or from stopping for good, when nobody linked it or its reader does not
+ * run; a later link asks for a keyframe. */
 void meeting_ghost_may_be_unlinked (GstPad *ghost);
 
 G_END_DECLS

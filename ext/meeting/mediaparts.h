@@ -103,6 +103,11 @@ struct MeetingRemote
   guint group_id;
   gint run; /* of the bin, when it was made */
 
+  GstElement *participant; /* of participant-bin; or NULL */
+
+  /* the media bin's table lock */
+  gboolean is_finished; /* its sinks have had EOS */
+
   /* atomic */
   gint ended; /* it was removed, or failed */
   gint heard; /* a frame was authentic */
@@ -134,10 +139,9 @@ typedef struct
   GstElement *rtpbin;
   GstElement *rtx_send, *rtx_receive;
   GstElement *protect, *unprotect;
-  GstElement *muxer;              /* funnel: RTP and RTCP */
-  GstPad *bridge_in, *bridge_out; /* from it to `ice` */
-  GstElement *ice;                /* NULL: no way. The worker's */
-  guint generation;               /* of `ice`; the worker's */
+  GstPad *bridge_rtp, *bridge_rtcp, *bridge_out; /* from `protect` to `ice` */
+  GstElement *ice;  /* NULL: no way. The worker's */
+  guint generation; /* of `ice`; the worker's */
 
   /* atomic */
   gint connected;
@@ -185,6 +189,7 @@ struct _ConclaveMeetingMedia
 
   /* table lock */
   GMutex table_lock;
+  GCond finished;       /* a track's participant bin is */
   GHashTable *expected; /* SSRC: MeetingExpected */
   guint64 n_unexpected; /* packets of SSRCs that nobody announced */
 
@@ -276,6 +281,9 @@ void meeting_receive_link (
 /* TRUE when the message came from a remote track, and is dealt with. */
 gboolean meeting_receive_take_message (
     ConclaveMeetingMedia *media, GstMessage *message);
+/* The end of all remote tracks, for participant bins; waits for these, but not for ever. */
+void meeting_receive_end (ConclaveMeetingMedia *media);
+
 /* Before the bin stops. From the thread that stops it. */
 void meeting_receive_stop (ConclaveMeetingMedia *media);
 void meeting_receive_reset (ConclaveMeetingMedia *media);
@@ -285,6 +293,19 @@ void meeting_receive_dispose (ConclaveMeetingMedia *media);
 GstElement *meeting_remote_add_queue (MeetingRemote *remote);
 GstElement *meeting_remote_add_decoder (MeetingRemote *remote);
 void meeting_remote_ask_for_keyframe (MeetingRemote *remote);
+
+/* ---- participant.c ---- */
+
+/* FALSE, with an error on the bus, when participant-bin is no good. */
+gboolean meeting_participant_check (ConclaveMeetingMedia *media);
+gboolean meeting_participant_add (
+    ConclaveMeetingMedia *media, MeetingRemote *remote);
+gboolean meeting_participant_take_eos (
+    ConclaveMeetingMedia *media, MeetingRemote *remote, GstMessage *message);
+
+/* Waits, but not for ever, until EOS has reached its sinks. */
+void meeting_participant_finish (
+    ConclaveMeetingMedia *media, MeetingRemote *remote);
 
 /* ---- mix.c; the worker's, but for _request() and _release() ---- */
 

@@ -770,12 +770,12 @@ request (ConclaveMeetingMedia *media, gpointer data)
   g_autoptr (GstPad) src = gst_element_get_static_pad (filter, "src");
   mix->ghost = gst_ghost_pad_new_from_template (name, src, request->template);
   meeting_ghost_may_be_unlinked (mix->ghost);
+  gst_pad_set_active (mix->ghost, TRUE);
+  gst_element_add_pad (GST_ELEMENT (media), mix->ghost);
   gst_element_sync_state_with_parent (filter);
   gst_element_sync_state_with_parent (mixer);
   if (mix->base)
     gst_element_sync_state_with_parent (mix->base);
-  gst_pad_set_active (mix->ghost, TRUE);
-  gst_element_add_pad (GST_ELEMENT (media), mix->ghost);
   request->pad = mix->ghost;
   fill (media, mix);
 }

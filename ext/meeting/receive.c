@@ -363,7 +363,7 @@ build_bin (ConclaveMeetingMedia *media, MeetingRemote *remote)
   meeting_ghost_may_be_unlinked (ghost);
   gst_element_add_pad (remote->bin, ghost);
   probe_events (remote->decryptor, "src", expose_at_caps, remote);
-  return TRUE;
+  return meeting_participant_add (media, remote);
 }
 
 static void
@@ -486,11 +486,13 @@ drain (MeetingRemote *remote, GstPad *ghost)
   passage_unref (passage);
 }
 
-/* The bin knows its track, and the track its bin. */
+/* The bin knows its track (and so do its signal handlers and probes), and the track its bin: that ends when nothing runs in
+ * it any more. */
 static void
 untie (MeetingRemote *remote)
 {
   g_object_set_qdata (G_OBJECT (remote->bin), remote_quark (), NULL);
+  g_clear_object (&remote->bin);
 }
 
 /* May wait for readers: on a thread of its own. */
@@ -508,6 +510,7 @@ dismantle (GstElement *element, gpointer data)
 
   if (ghost) {
     drain (remote, ghost);
+    meeting_participant_finish (media, remote);
     gst_pad_set_active (ghost, FALSE);
     gst_element_remove_pad (element, ghost);
     gst_object_unref (ghost);
@@ -515,7 +518,7 @@ dismantle (GstElement *element, gpointer data)
   gst_element_set_locked_state (remote->bin, TRUE);
   gst_element_set_state (remote->bin, GST_STATE_NULL);
   gst_bin_remove (GST_BIN (media), remote->bin);
-  untie (remote);
+  untie (remote); /* which is held here */
   if (remote->run == g_atomic_int_get (&media->run))
     meeting_hop_forget_ssrc (media, remote->ssrc);
 }
@@ -545,6 +548,34 @@ meeting_receive_reset (ConclaveMeetingMedia *media)
 {
   while (media->remotes)
     end_track (media, media->remotes->data);
+}
+
+static void
+list_remotes (ConclaveMeetingMedia *media, gpointer list)
+{
+  for (GList *l = media->remotes; l; l = l->next)
+    *(GList **) list =
+        g_list_prepend (*(GList **) list, meeting_remote_ref (l->data));
+}
+
+void
+meeting_receive_end (ConclaveMeetingMedia *media)
+{
+  GList *remotes = NULL;
+
+  meeting_media_run (media, list_remotes, &remotes);
+  for (GList *l = remotes; l; l = l->next) {
+    MeetingRemote *remote = l->data;
+    g_autoptr (GstPad) sink =
+        remote->participant
+            ? gst_element_get_static_pad (remote->decryptor, "sink")
+            : NULL;
+    if (sink)
+      gst_pad_send_event (sink, gst_event_new_eos ());
+  }
+  for (GList *l = remotes; l; l = l->next)
+    meeting_participant_finish (media, l->data);
+  g_list_free_full (remotes, drop_remote);
 }
 
 /* The next run may have the same SSRCs, and rtpssrcdemux, once stopped, does not know any more which pads it had: so they go
@@ -834,7 +865,7 @@ meeting_receive_take_message (ConclaveMeetingMedia *media, GstMessage *message)
 
   if (!source
       || !(GST_MESSAGE_TYPE (message)
-           & (GST_MESSAGE_ERROR | GST_MESSAGE_WARNING)))
+           & (GST_MESSAGE_ERROR | GST_MESSAGE_WARNING | GST_MESSAGE_EOS)))
     return FALSE;
   MeetingRemote *remote = remote_of (media, source);
   if (!remote)
@@ -842,7 +873,9 @@ meeting_receive_take_message (ConclaveMeetingMedia *media, GstMessage *message)
   if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR) {
     take_error (media, remote, message);
     taken = TRUE;
-  } else
+  } else if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS)
+    taken = meeting_participant_take_eos (media, remote, message);
+  else
     taken = take_warning (media, remote, message);
   meeting_remote_unref (remote);
   return taken;

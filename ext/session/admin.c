@@ -327,7 +327,8 @@ wish_about (Session *session, WishType type, const uint8_t *key)
 
   if (!is_owner (session) || policy_is_owner (&session->policy, key)
       || (type != WISH_DEMOTE
-          && (!member || member->role != ROLE_PARTICIPANT)))
+          && (!member || member->role != ROLE_PARTICIPANT
+              || admin_removed_key (session, key))))
     return false;
   /* Links are signed by owners, and a chain has at most four. */
   if (type != WISH_DEMOTE && session->chain.count == DOOR_MAX_LINKS)

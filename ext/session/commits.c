@@ -67,7 +67,9 @@ apply_wish (const Session *session, const Wish *wish, Policy *policy)
 {
   const Policy *from = &wish->policy;
   uint8_t old_owner[IDENTITY_KEY_LEN];
-  bool present = roster_find (session, wish->key) != NULL;
+  /* Nobody who goes is named: not in the commit that removes it. */
+  bool present = roster_find (session, wish->key) != NULL
+                 && !commits_is_leaving (session, wish->key);
 
   switch (wish->type) {
     case WISH_LOCK:

@@ -39,7 +39,7 @@ session_disconnected (Session *session)
     return;
   hub->backoff = hub->backoff == 0
                      ? LIMIT_CONNECT_MIN_MS
-                     : MIN (2 * hub->backoff, LIMIT_CONNECT_MAX_MS);
+                     : MIN (2 * hub->backoff, LIMIT_RECONNECT_MAX_MS);
   if (hub->away_since == 0)
     hub->away_since = MAX (session->mono, 1);
   hub->asking = ASKING_NOTHING;
@@ -400,6 +400,9 @@ hub_opened (Session *session, const WireMessage *m)
   }
   order_resend (session, !same_room);
   hub_tell_admins (session);
+  /* A room that forgot does not tell who comes from the group before. */
+  if (!same_room && policy_is_owner (&session->policy, self_key (session)))
+    announce_reopened (session);
   hub_credits (session);
 }
 

@@ -117,4 +117,6 @@
 #define LIMIT_ATTACH_MS 1000 /* between two `attach` */
 #define LIMIT_CONNECT_MIN_MS                                                  \
   250 /* before a connection that was lost is made again: doubles from here, */
-#define LIMIT_CONNECT_MAX_MS 8000 /* up to here */
+#define LIMIT_RECONNECT_MAX_MS                                                \
+  3000 /* up to here, so that who was away is back within 5 s of the network's return; */
+#define LIMIT_CONNECT_MAX_MS 8000 /* other tries at the hub up to here */

@@ -419,6 +419,49 @@ GST_START_TEST (members_talk_and_moderate)
 }
 GST_END_TEST
 
+GST_START_TEST (an_admins_request_mutes_who_obeys)
+{
+  Place place;
+  Member host, members[2];
+  static const gchar *const names[] = { "Bob", "Eve" };
+
+  open_hub (&place);
+  open_meeting (&host, &place, "password");
+  for (guint i = 0; i < 2; i++) {
+    Member *m = &members[i];
+    make (m, &place, names[i], "participant");
+    g_object_set (m->join, "obey-mute", i == 0, NULL);
+    GstElement *source = gst_element_factory_make ("audiotestsrc", NULL);
+    g_object_set (source, "is-live", TRUE, NULL);
+    gst_bin_add (GST_BIN (m->pipeline), source);
+    fail_unless (gst_element_link_pads (source, "src", m->join, "sink_0"));
+    start (m);
+    await_admitted (m);
+    awaits (&host, "conclave-key-state", "name", names[i]);
+  }
+  GstStructure *s = find_participant (&host, "Bob");
+  guint n_tracks = 0;
+  fail_unless (gst_structure_get_uint (s, "tracks", &n_tracks));
+  fail_unless_equals_int (n_tracks, 1);
+  fail_unless_equals_string (
+      gst_structure_get_string (s, "key-state"), "ready");
+  gst_structure_free (s);
+  fail_unless (ask_text (&host, "mute", ""));
+  for (guint i = 0; i < 2; i++) {
+    gboolean muted;
+    awaits (&members[i], "conclave-mute-request", "name", "Host");
+    GstPad *pad = gst_element_get_static_pad (members[i].join, "sink_0");
+    g_object_get (pad, "muted", &muted, NULL);
+    gst_object_unref (pad);
+    fail_unless_equals_int (muted, i == 0);
+  }
+  for (guint i = 0; i < 2; i++)
+    drop (&members[i]);
+  drop (&host);
+  close_hub (&place);
+}
+GST_END_TEST
+
 GST_START_TEST (a_member_leaves_and_comes_again_in_one_process)
 {
   Place place;
@@ -590,6 +633,7 @@ meetingjoin_suite (void)
   tcase_add_test (tcase, who_is_removed_is_told_and_does_not_come_back);
   tcase_add_test (tcase, a_locked_meeting_lets_nobody_in);
   tcase_add_test (tcase, members_talk_and_moderate);
+  tcase_add_test (tcase, an_admins_request_mutes_who_obeys);
   tcase_add_test (tcase, a_member_leaves_and_comes_again_in_one_process);
   tcase_add_test (tcase, an_end_at_any_moment_is_an_end);
   tcase_add_test (

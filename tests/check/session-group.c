@@ -100,6 +100,54 @@ GST_START_TEST (a_lost_connection_resumes_without_a_commit)
 }
 GST_END_TEST;
 
+GST_START_TEST (what_the_hub_gave_out_is_of_a_place_in_a_room)
+{
+  World *w = meeting (1);
+  guint64 peer = 0, other = 0;
+  guint8 room[LIMIT_ROOM], later[LIMIT_ROOM];
+
+  fail_unless (session_place (of (w, 1), &peer, room));
+  client_cut (w, 1);
+  fail_if (session_place (of (w, 1), &other, later));
+  world_run (w, 5000);
+  fail_unless (session_place (of (w, 1), &other, later));
+  fail_unless_equals_uint64 (other, peer);
+  fail_unless (memcmp (later, room, LIMIT_ROOM) == 0);
+  world_restart_hub (w);
+  world_run (w, 15000);
+  fail_unless (session_place (of (w, 1), &other, later));
+  fail_unless (memcmp (later, room, LIMIT_ROOM) != 0);
+  world_free (w);
+}
+GST_END_TEST;
+
+GST_START_TEST (who_lost_the_hub_tries_again_at_least_every_three_seconds)
+{
+  World *w = meeting (1);
+  Session *session = of (w, 1);
+  guint64 now = w->now, last = 0;
+  SessionOutput output;
+
+  for (guint i = 0; i < 12; i++) {
+    guint tries = 0;
+    session_tick (session, now, now);
+    session_disconnected (session);
+    last = session_deadline (session) - now;
+    fail_unless (
+        last > 0 && last <= 3000, "try %u after %" G_GUINT64_FORMAT, i, last);
+    now += last;
+    session_tick (session, now, now);
+    while (session_next_output (session, &output)) {
+      tries += output.type == SESSION_CONNECT;
+      session_output_clear (&output);
+    }
+    fail_unless_equals_int (tries, 1);
+  }
+  fail_unless_equals_uint64 (last, 3000);
+  world_free (w);
+}
+GST_END_TEST;
+
 GST_START_TEST (a_restarted_member_takes_its_old_leafs_place)
 {
   World *w = meeting (2);
@@ -780,6 +828,9 @@ session_group_suite (void)
   suite_add_tcase (s, tc);
   tcase_add_test (tc, who_says_bye_is_removed_and_who_vanishes_too);
   tcase_add_test (tc, a_lost_connection_resumes_without_a_commit);
+  tcase_add_test (tc, what_the_hub_gave_out_is_of_a_place_in_a_room);
+  tcase_add_test (
+      tc, who_lost_the_hub_tries_again_at_least_every_three_seconds);
   tcase_add_test (tc, a_restarted_member_takes_its_old_leafs_place);
   tcase_add_test (tc, of_two_admins_commits_one_wins_and_both_are_done);
   tcase_add_test (tc, a_co_host_lets_in_by_its_chain_when_the_host_is_away);

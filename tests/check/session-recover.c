@@ -413,6 +413,57 @@ GST_START_TEST (what_an_owner_did_while_away_is_known_when_it_is_back)
 }
 GST_END_TEST;
 
+GST_START_TEST (who_did_not_hear_of_the_new_group_hears_of_it_in_a_new_room)
+{
+  World *w = meeting (2);
+  SessionEvent *record = last_event (w, 0, SESSION_EVENT_RECORD);
+  GBytes *kept = g_bytes_new (record->record.data, record->record.len);
+  session_promote (of (w, 0), client_key (w, 1));
+  world_run (w, 2000);
+  go_away (w, 1);
+  go_away (w, 2);
+  world_crash (w, 0);
+  world_restart_hub (w);
+  SessionConfig config = owner_config (ADMISSION_PASSWORD);
+  config.identity = w->clients[0].identity;
+  config.record = g_bytes_get_data (kept, &config.record_len);
+  int again = world_add (w, config);
+  world_run (w, 1000);
+  fail_unless_state (w, again, SESSION_MEMBER);
+  /* That hub dies, too, before anybody has heard of the owner's new group. */
+  go_away (w, again);
+  world_restart_hub (w);
+  w->clients[1].offline = w->clients[2].offline = FALSE;
+  world_run (w, 9000);
+  fail_unless_state (w, 1, SESSION_MEMBER);
+  fail_unless_equals_uint64 (session_members (of (w, 1)), 3);
+  w->clients[again].offline = FALSE;
+  world_run (w, 14000);
+  check_members (w, 1, 2, again);
+  g_bytes_unref (kept);
+  world_free (w);
+}
+GST_END_TEST;
+
+GST_START_TEST (who_is_being_removed_becomes_nothing)
+{
+  World *w = meeting (2);
+  go_away (w, 0);
+  fail_unless (session_remove (of (w, 0), client_key (w, 1)));
+  fail_if (session_hand_over (of (w, 0), client_key (w, 1)));
+  fail_if (session_promote (of (w, 0), client_key (w, 1)));
+  /* Nor when the wish came first. */
+  fail_unless (session_hand_over (of (w, 0), client_key (w, 2)));
+  fail_unless (session_remove (of (w, 0), client_key (w, 2)));
+  w->clients[0].offline = FALSE;
+  world_run (w, 3000);
+  check_members (w, 0);
+  fail_unless (
+      policy_is_owner (session_policy (of (w, 0)), client_key (w, 0)));
+  world_free (w);
+}
+GST_END_TEST;
+
 GST_START_TEST (an_attach_of_a_leaf_that_is_somebody_elses_is_not_answered)
 {
   World *w = meeting (2);
@@ -599,6 +650,9 @@ session_recover_suite (void)
   tcase_add_test (
       tc, what_only_some_had_heard_is_said_again_to_a_hub_that_forgot);
   tcase_add_test (tc, what_was_heard_by_all_is_told_once);
+  tcase_add_test (tc, who_is_being_removed_becomes_nothing);
+  tcase_add_test (
+      tc, who_did_not_hear_of_the_new_group_hears_of_it_in_a_new_room);
   tcase_add_test (tc, who_left_an_epoch_by_another_commit_joins_anew);
   tcase_add_test (
       tc, an_attach_of_a_leaf_that_is_somebody_elses_is_not_answered);

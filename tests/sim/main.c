@@ -23,7 +23,8 @@ typedef struct
   const char *mutation;
   unsigned jobs;
   bool verbose, frames;
-  bool stop; /* at the first that breaks something */
+  bool stop;  /* at the first that breaks something */
+  bool twice; /* and each life is the same the second time */
 } Options;
 
 /* What a worker tells, in memory that is shared with it: it may die. */
@@ -39,7 +40,8 @@ usage (void)
 {
   fputs (
       "conclave-sim [--seeds N] [--first-seed S] [--adversary NAME|none]\n"
-      "             [--mutation NAME[,NAME...]] [--jobs N] [--stop] [--verbose] "
+      "             [--mutation NAME[,NAME...]] [--jobs N] [--stop] [--twice]\n"
+      "             [--verbose] "
       "[--frames]\n"
       "conclave-sim --list\n",
       stderr);
@@ -92,6 +94,9 @@ read_options (int argc, char **argv)
     } else if (strcmp (argv[i], "--stop") == 0) {
       o.stop = true;
       continue;
+    } else if (strcmp (argv[i], "--twice") == 0) {
+      o.twice = true;
+      continue;
     } else if (strcmp (argv[i], "--seeds") == 0) {
       o.seeds = number_of (value);
     } else if (strcmp (argv[i], "--first-seed") == 0) {
@@ -141,6 +146,21 @@ tell_replay (uint64_t seed, const Adversary *adversary, const Options *o)
 }
 
 static bool
+is_same_again (uint64_t seed, const Adversary *adversary, uint64_t trace)
+{
+  World *world = world_new (seed, adversary, false);
+
+  world_run (world);
+  bool same = world->trace == trace;
+  world_free (world);
+  if (!same)
+    printf ("seed %" G_GUINT64_FORMAT
+            ", adversary %s: another life the second time\n",
+        seed, adversary ? adversary->name : "none");
+  return same;
+}
+
+static bool
 run_seed (uint64_t seed, const Options *o, Report *report)
 {
   const Adversary *adversary = adversary_of (seed, o);
@@ -161,7 +181,12 @@ run_seed (uint64_t seed, const Options *o, Report *report)
   report->lied += world->lied > 0;
   report->broken += !held;
   report->done++;
+  uint64_t trace = world->trace;
   world_free (world);
+  if (held && o->twice && !is_same_again (seed, adversary, trace)) {
+    report->broken++;
+    return false;
+  }
   return held;
 }
 

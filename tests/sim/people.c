@@ -326,12 +326,15 @@ person_disconnected (Person *person)
 void
 person_stop (Person *person)
 {
+  Session *session = person->session;
+
+  /* It does not live to see its connection end. */
+  person->session = NULL;
   invariants_forget (person);
   if (person->conn)
     net_cut (person->conn);
   person->conn = NULL;
-  session_free (person->session);
-  person->session = NULL;
+  session_free (session);
   person->crashes++;
   person->lost_at = person->world->now;
   person->wake = 0;

@@ -7,6 +7,7 @@
 
 #define STORM_ONE_IN 200
 #define STORM_PEOPLE 200
+#define NEVER_MS 1000000000
 
 static void
 choose_policy (World *world)
@@ -230,9 +231,13 @@ people_schedule (World *world)
   if (plan->quiet)
     return;
   if (dice_chance (dice, 40) || plan->storm)
-    for (guint i = plan->storm ? 5 : 1; i < plan->people; i++)
+    for (guint i = plan->storm ? 5 : 1; i < plan->people; i++) {
+      /* Of a storm most don't say so. */
+      bool says = !plan->storm || dice_chance (dice, 250);
       person_act_later (g_ptr_array_index (world->people, i),
-          plan->heal - 2000 + dice_below (dice, 200), ACT_LEAVE, NULL, 0);
+          plan->heal - 2000 + dice_below (dice, 200),
+          says ? ACT_LEAVE : ACT_CRASH, NULL, says ? 0 : NEVER_MS);
+    }
   if (dice_chance (dice, 60))
     person_act_later (world_owner (world), plan->heal - 500, ACT_END, NULL, 0);
 }

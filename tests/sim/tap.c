@@ -107,11 +107,15 @@ find_spent (World *world, Person *admin, const char *source)
 static void
 count_reply (World *world, Person *admin, Run *run)
 {
-  Spent *source = find_spent (world, admin, run->source);
-  Spent *meeting = find_spent (world, admin, "");
+  Spent *source, *meeting;
 
   if (run->member)
     return;
+  /* A new one may move the others. */
+  find_spent (world, admin, "");
+  find_spent (world, admin, run->source);
+  meeting = find_spent (world, admin, "");
+  source = find_spent (world, admin, run->source);
   source->replies++;
   meeting->replies++;
   uint64_t minutes = (world->now - source->first) / LIMIT_SOURCE_MS + 1;

@@ -1,0 +1,136 @@
+/* participant-bin: a launch line that is made for each remote track and gets what src_%u would give, for example to record
+ * everybody into a file of their own.
+ *
+ *     tee ─ queue ─ [launch line]
+ *
+ * {participant}, {track} and {kind} stand for the short fingerprint, the number and the kind of the track. Names are not to be
+ * had: they are their bearers' claims, and would be part of a launch line. Sinks in it get EOS, and time to act on it, when
+ * the track ends and when the pipeline does.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "mediaparts.h"
+
+#include <string.h>
+
+#define GST_CAT_DEFAULT meetingmedia_debug
+
+#define FINISH_TIME (3 * G_TIME_SPAN_SECOND)
+
+/* Taken apart and put together again, for a value must not be searched for names. */
+static char *
+fill_in (const char *line, const char *participant, guint32 number,
+    const char *kind)
+{
+  GString *filled = g_string_new (NULL);
+
+  for (const char *c = line; *c;) {
+    if (g_str_has_prefix (c, "{participant}")) {
+      g_string_append (filled, participant);
+      c += strlen ("{participant}");
+    } else if (g_str_has_prefix (c, "{track}")) {
+      g_string_append_printf (filled, "%u", number);
+      c += strlen ("{track}");
+    } else if (g_str_has_prefix (c, "{kind}")) {
+      g_string_append (filled, kind);
+      c += strlen ("{kind}");
+    } else
+      g_string_append_c (filled, *c++);
+  }
+  return g_string_free (filled, FALSE);
+}
+
+static char *
+get_line (ConclaveMeetingMedia *media)
+{
+  GST_OBJECT_LOCK (media);
+  char *line = g_strdup (media->participant_bin);
+  GST_OBJECT_UNLOCK (media);
+  return line;
+}
+
+/* With a queue in front, whose pad is the bin's: muxers have none before they are linked. */
+static GstElement *
+make (const char *line, GError **error)
+{
+  g_autofree char *whole = g_strconcat (
+      "queue max-size-bytes=0 max-size-buffers=0 max-size-time=1000000000 leaky=downstream ! ",
+      line, NULL);
+  return gst_parse_bin_from_description_full (
+      whole, TRUE, NULL, GST_PARSE_FLAG_FATAL_ERRORS, error);
+}
+
+gboolean
+meeting_participant_check (ConclaveMeetingMedia *media)
+{
+  g_autofree char *line = get_line (media), *filled = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if (!line)
+    return TRUE;
+  filled = fill_in (line, "participant", 0, "video");
+  GstElement *bin = make (filled, &error);
+  if (!bin) {
+    GST_ELEMENT_ERROR (media, LIBRARY, SETTINGS,
+        ("\"participant-bin\" is no launch line that works here: %s",
+            error->message),
+        (NULL));
+    return FALSE;
+  }
+  gst_object_unref (gst_object_ref_sink (bin));
+  return TRUE;
+}
+
+gboolean
+meeting_participant_add (ConclaveMeetingMedia *media, MeetingRemote *remote)
+{
+  g_autofree char *line = get_line (media), *filled = NULL, *who = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if (!line)
+    return TRUE;
+  who = g_strdup (remote->fingerprint);
+  g_strcanon (who, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS, '-');
+  filled =
+      fill_in (line, who, remote->number, media_kind_names[remote->kind - 1]);
+  GstElement *bin = make (filled, &error);
+  if (!bin) {
+    GST_ELEMENT_WARNING (media, LIBRARY, SETTINGS,
+        ("\"participant-bin\" could not be made for a track: %s",
+            error->message),
+        (NULL));
+    return FALSE;
+  }
+  gst_bin_add (GST_BIN (remote->bin), bin);
+  if (!gst_element_link (remote->tee, bin))
+    return FALSE;
+  remote->participant = bin;
+  return TRUE;
+}
+
+/* The bin of a track says EOS when all sinks in it have had theirs. */
+gboolean
+meeting_participant_take_eos (
+    ConclaveMeetingMedia *media, MeetingRemote *remote, GstMessage *message)
+{
+  if (GST_MESSAGE_SRC (message) != GST_OBJECT (remote->bin))
+    return FALSE;
+  g_mutex_lock (&media->table_lock);
+  remote->is_finished = TRUE;
+  g_cond_broadcast (&media->finished);
+  g_mutex_unlock (&media->table_lock);
+  return TRUE;
+}
+
+void
+meeting_participant_finish (ConclaveMeetingMedia *media, MeetingRemote *remote)
+{
+  gint64 end = g_get_monotonic_time () + FINISH_TIME;
+
+  if (!remote->participant)
+    return;
+  g_mutex_lock (&media->table_lock);
+  while (!remote->is_finished
+         && g_cond_wait_until (&media->finished, &media->table_lock, end)) {
+  }
+  g_mutex_unlock (&media->table_lock);
+}
