@@ -1,6 +1,7 @@
 /* audio_mix and video_mix: data from the start, no jump in time when people come and go, everybody in their place.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "rtpsessionrace.h"
 #include "mediahub.h"
 
 #define CAMERA(pattern)                                                       \
@@ -340,6 +341,8 @@ meetingmix_suite (void)
 {
   Suite *suite = suite_create ("meetingmix");
   TCase *tc = tcase_create ("mix");
+
+  tcase_add_checked_fixture (tc, tolerate_rtpsession_race, NULL);
 
   suite_add_tcase (suite, tc);
   tcase_set_timeout (tc, 250);
