@@ -18,6 +18,15 @@ fail ()
   exit 1
 }
 
+# The unit, with the program where it is.
+if command -v systemd-analyze > /dev/null; then
+  sed "s|^ExecStart=[^ ]*|ExecStart=$hub|" "$CONCLAVE_TEST_DATA/../examples/conclave-hub.service" > conclave-hub.service
+  systemd-analyze verify "$dir/conclave-hub.service" > unit.err 2>&1 || fail 'systemd does not take the unit'
+  [ -s unit.err ] && fail 'systemd warns of the unit'
+else
+  echo 'skipped: systemd-analyze is not installed, the unit is not checked'
+fi
+
 # Waits for a readiness datagram, then writes what came.
 cat > notified.py << 'PY'
 import socket
