@@ -23,8 +23,9 @@ typedef struct
   const char *mutation;
   unsigned jobs;
   bool verbose, frames;
-  bool stop;  /* at the first that breaks something */
-  bool twice; /* and each life is the same the second time */
+  bool stop;          /* at the first that breaks something */
+  const char *except; /* seeds that are known to break, "8376,9498" */
+  bool twice;         /* and each life is the same the second time */
 } Options;
 
 /* What a worker tells, in memory that is shared with it: it may die. */
@@ -41,6 +42,7 @@ usage (void)
   fputs (
       "conclave-sim [--seeds N] [--first-seed S] [--adversary NAME|none]\n"
       "             [--mutation NAME[,NAME...]] [--jobs N] [--stop] [--twice]\n"
+      "             [--except SEED[,SEED...]]\n"
       "             [--verbose] "
       "[--frames]\n"
       "conclave-sim --list\n",
@@ -105,6 +107,8 @@ read_options (int argc, char **argv)
       o.jobs = (unsigned) CLAMP (number_of (value), 1, MAX_JOBS);
     } else if (strcmp (argv[i], "--adversary") == 0 && value) {
       o.adversary = value;
+    } else if (strcmp (argv[i], "--except") == 0 && value) {
+      o.except = value;
     } else if (strcmp (argv[i], "--mutation") == 0 && value) {
       o.mutation = value;
     } else {
@@ -190,10 +194,30 @@ run_seed (uint64_t seed, const Options *o, Report *report)
   return held;
 }
 
+/* A break that is known and not mended yet: told, not run. */
+static bool
+is_left_out (uint64_t seed, const Options *o)
+{
+  char **each = g_strsplit (o->except ? o->except : "", ",", -1);
+  bool found = false;
+
+  for (size_t i = 0; each[i]; i++)
+    found |= g_ascii_strtoull (each[i], NULL, 10) == seed;
+  g_strfreev (each);
+  if (found)
+    printf (
+        "seed %" G_GUINT64_FORMAT ": left out, it is known to break\n", seed);
+  return found;
+}
+
 static void
 work (unsigned job, const Options *o, Report *report)
 {
   for (uint64_t i = job; i < o->seeds; i += o->jobs) {
+    if (o->except && is_left_out (o->first + i, o)) {
+      report->done++;
+      continue;
+    }
     report->seed = o->first + i;
     report->busy = true;
     bool held = run_seed (o->first + i, o, report);
