@@ -122,6 +122,8 @@ do_act (MeetingThread *thread, Session *session, const Act *act)
     case ACT_ALLOW_RECORDING:
       return session_consent (session, act->key, act->on);
     case ACT_RECORD:
+      CONCLAVE_MEETING_JOIN (meeting_thread_user (thread))->record_off =
+          !act->on;
       return session_recording (
           session, act->on ? RECORDING_ON : RECORDING_OFF);
     case ACT_REMEMBER:

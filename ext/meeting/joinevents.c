@@ -467,7 +467,7 @@ take_recording (
         (gboolean) event->message.recording.allow, NULL);
   post (self, s);
   if (state == RECORDING_CONSENT) {
-    if (self->settings->role == MEETING_ROLE_RECORDER)
+    if (self->settings->role == MEETING_ROLE_RECORDER && !self->record_off)
       session_recording (session, RECORDING_ON);
     return;
   }

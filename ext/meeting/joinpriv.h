@@ -80,6 +80,7 @@ struct _ConclaveMeetingJoin
   /* of the session's thread, while there is one; else of the state lock */
   guint64 started; /* meeting_now() */
   gboolean was_connected, was_member, over;
+  gboolean record_off; /* somebody said so: no consent that comes later starts it */
   gboolean fresh,
       dirty;          /* the snapshot is of this turn; has to be made anew */
   char *last_warning; /* about the hub */

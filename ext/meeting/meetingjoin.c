@@ -346,6 +346,7 @@ start (ConclaveMeetingJoin *self)
   g_autoptr (GError) error = NULL;
 
   self->was_connected = self->was_member = self->over = FALSE;
+  self->record_off = FALSE;
   self->fresh = self->dirty = FALSE;
   g_clear_pointer (&self->last_warning, g_free);
   self->started = meeting_now ();
