@@ -53,6 +53,7 @@ typedef struct
   gsize n_admins;
   WireMessage reopened;
   gboolean have_reopened;
+  gboolean other_challenge; /* passes attaches on as if it had challenged otherwise */
 } Hub_;
 
 /* One program with a session; its own clocks. */
@@ -464,7 +465,7 @@ hub_text (World *w, int client, const WireMessage *m)
         if (other == place || !other->admin || other->client < 0)
           continue;
         pass.peer = place->peer;
-        pass.attach.challenge = (Blob){ place->challenge, LIMIT_CHALLENGE };
+        pass.attach.challenge = (Blob){ hub->other_challenge ? other->challenge : place->challenge, LIMIT_CHALLENGE };
         hub_send (w, other, &pass);
         return;
       }

@@ -494,6 +494,22 @@ GST_START_TEST (an_attach_of_a_leaf_that_is_somebody_elses_is_not_answered)
 }
 GST_END_TEST;
 
+/* What a member said to one hub is not to be used at another, nor for another's place. */
+GST_START_TEST (an_attach_to_another_challenge_is_not_answered)
+{
+  World *w = meeting (1);
+  w->hub.other_challenge = TRUE;
+  world_restart_hub (w);
+  world_run (w, 3500);
+  fail_unless (session_stats (of (w, 0)).bad_messages > 0);
+  fail_if (client_place (w, 1) && client_place (w, 1)->member);
+  w->hub.other_challenge = FALSE;
+  world_run (w, 20000);
+  check_members (w, 0, 1);
+  world_free (w);
+}
+GST_END_TEST;
+
 /* ---- Rubbish ---- */
 
 /* PrivateMessage (RFC 9420, 6.3): version 2, wire_format 2, group_id<V> 1 + 32, epoch 8, content_type. */
@@ -656,6 +672,7 @@ session_recover_suite (void)
   tcase_add_test (tc, who_left_an_epoch_by_another_commit_joins_anew);
   tcase_add_test (
       tc, an_attach_of_a_leaf_that_is_somebody_elses_is_not_answered);
+  tcase_add_test (tc, an_attach_to_another_challenge_is_not_answered);
   tcase_add_test (
       tc, what_a_member_makes_up_about_epochs_to_come_moves_nobody);
   tcase_add_test (tc, what_an_admin_makes_up_moves_nobody_either);
