@@ -48,15 +48,48 @@ get_line (ConclaveMeetingMedia *media)
   return line;
 }
 
-/* With a queue in front, whose pad is the bin's: muxers have none before they are linked. */
-static GstElement *
-make (const char *line, GError **error)
+static void
+set_async (const GValue *item, gpointer data)
 {
-  g_autofree char *whole = g_strconcat (
-      "queue max-size-bytes=0 max-size-buffers=0 max-size-time=1000000000 leaky=downstream ! ",
+  GObject *element = g_value_get_object (item);
+
+  if (GST_OBJECT_FLAG_IS_SET (element, GST_ELEMENT_FLAG_SINK)
+      && g_object_class_find_property (G_OBJECT_GET_CLASS (element), "async"))
+    g_object_set (element, "async", FALSE, NULL);
+}
+
+/* A sink that waits for its first buffer, in the middle of what is playing already, would hold all up. */
+static void
+let_go_on (GstBin *bin)
+{
+  g_autoptr (GstIterator) all = gst_bin_iterate_recurse (bin);
+
+  while (gst_iterator_foreach (all, set_async, NULL) == GST_ITERATOR_RESYNC)
+    gst_iterator_resync (all);
+}
+
+/* With a queue in front, whose pad is the bin's: muxers have none before they are linked. And with the media type in front of
+ * that: a muxer that hears of none gives out its pad for video. */
+static GstElement *
+make (const char *line, const char *media_type, GError **error)
+{
+  g_autofree char *whole = g_strconcat ("capsfilter caps=", media_type,
+      " ! queue max-size-bytes=0 max-size-buffers=0 max-size-time=1000000000 leaky=downstream ! ",
       line, NULL);
-  return gst_parse_bin_from_description_full (
+  GstElement *bin = gst_parse_bin_from_description_full (
       whole, TRUE, NULL, GST_PARSE_FLAG_FATAL_ERRORS, error);
+  if (bin)
+    let_go_on (GST_BIN (bin));
+  return bin;
+}
+
+static char *
+get_media_type (const MeetingRemote *remote)
+{
+  if (remote->decode)
+    return g_strdup (remote->codec->is_video ? "video/x-raw" : "audio/x-raw");
+  g_autoptr (GstCaps) caps = gst_caps_from_string (remote->codec->caps);
+  return g_strdup (gst_structure_get_name (gst_caps_get_structure (caps, 0)));
 }
 
 gboolean
@@ -68,7 +101,7 @@ meeting_participant_check (ConclaveMeetingMedia *media)
   if (!line)
     return TRUE;
   filled = fill_in (line, "participant", 0, "video");
-  GstElement *bin = make (filled, &error);
+  GstElement *bin = make (filled, "video/x-vp8", &error);
   if (!bin) {
     GST_ELEMENT_ERROR (media, LIBRARY, SETTINGS,
         ("\"participant-bin\" is no launch line that works here: %s",
@@ -83,7 +116,8 @@ meeting_participant_check (ConclaveMeetingMedia *media)
 gboolean
 meeting_participant_add (ConclaveMeetingMedia *media, MeetingRemote *remote)
 {
-  g_autofree char *line = get_line (media), *filled = NULL, *who = NULL;
+  g_autofree char *line = get_line (media), *filled = NULL, *who = NULL,
+                  *type = NULL;
   g_autoptr (GError) error = NULL;
 
   if (!line)
@@ -92,7 +126,8 @@ meeting_participant_add (ConclaveMeetingMedia *media, MeetingRemote *remote)
   g_strcanon (who, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS, '-');
   filled =
       fill_in (line, who, remote->number, media_kind_names[remote->kind - 1]);
-  GstElement *bin = make (filled, &error);
+  type = get_media_type (remote);
+  GstElement *bin = make (filled, type, &error);
   if (!bin) {
     GST_ELEMENT_WARNING (media, LIBRARY, SETTINGS,
         ("\"participant-bin\" could not be made for a track: %s",
@@ -101,8 +136,12 @@ meeting_participant_add (ConclaveMeetingMedia *media, MeetingRemote *remote)
     return FALSE;
   }
   gst_bin_add (GST_BIN (remote->bin), bin);
-  if (!gst_element_link (remote->tee, bin))
+  if (!gst_element_link (remote->tee, bin)) {
+    GST_ELEMENT_WARNING (media, LIBRARY, SETTINGS,
+        ("\"participant-bin\" does not take %s, which somebody sends.", type),
+        (NULL));
     return FALSE;
+  }
   remote->participant = bin;
   return TRUE;
 }
