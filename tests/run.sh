@@ -145,7 +145,7 @@ fi
 if ! sanitizer_works address,undefined; then
   skip 'ASan and UBSan: the compiler has none that works here'
 elif configure asan -Db_sanitize=address,undefined -Db_lundef=false; then
-  suites asan default check fuzz hostile sim
+  suites asan default check fuzz hostile
 fi
 
 # Address space randomization can be more than this TSan was made for; then it runs without.
