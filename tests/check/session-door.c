@@ -1,39 +1,7 @@
 /* Who gets in: sessions and an honest hub in virtual time.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "session-hub.h"
-
-static SessionConfig
-owner_config (Admission admission)
-{
-  return (SessionConfig){ .owner = true,
-    .display_name = "Host",
-    .password = pw,
-    .policy = { .admission = admission } };
-}
-
-static SessionConfig
-guest_config (const char *name)
-{
-  return (SessionConfig){ .display_name = name, .password = pw };
-}
-
-static void
-set_source (World *w, int i, const char *source)
-{
-  g_free (w->clients[i].source);
-  w->clients[i].source = g_strdup (source);
-}
-
-/* A new session for the same identity: as if the program had been started again. */
-static int
-start_again (World *w, int before, SessionConfig config)
-{
-  config.identity = w->clients[before].identity;
-  int i = world_add (w, config);
-  set_source (w, i, w->clients[before].source);
-  return i;
-}
+#include "session-meeting.h"
 
 static WireCode
 last_code (World *w, int i)

@@ -2,70 +2,10 @@
  * few steps.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "session-hub.h"
+#include "session-meeting.h"
 
 #include "ext/mls/group_private.h"
 #include "ext/session/session_private.h"
-
-static Secret *pw;
-
-static SessionConfig
-owner_config (Admission admission)
-{
-  return (SessionConfig){ .owner = true,
-    .display_name = "Host",
-    .password = pw,
-    .policy = { .admission = admission } };
-}
-
-static SessionConfig
-guest_config (const char *name)
-{
-  return (SessionConfig){ .display_name = name, .password = pw };
-}
-
-static Session *
-of (World *w, int i)
-{
-  return w->clients[i].session;
-}
-
-static void
-set_up (void)
-{
-  pw = world_password ("pw");
-}
-
-static void
-tear_down (void)
-{
-  secret_unref (pw);
-  pw = NULL;
-}
-
-/* A host, who is client 0, and `n` participants. */
-static World *
-meeting (int n)
-{
-  World *w = world_new ();
-  world_add (w, owner_config (ADMISSION_PASSWORD));
-  world_run (w, 100);
-  for (int i = 0; i < n; i++) {
-    g_autofree char *name = g_strdup_printf ("Guest %d", i + 1);
-    world_add (w, guest_config (name));
-  }
-  world_run (w, 1000);
-  for (int i = 0; i <= n; i++)
-    fail_unless_state (w, i, SESSION_MEMBER);
-  return w;
-}
-
-static void
-go_away (World *w, int i)
-{
-  w->clients[i].offline = TRUE;
-  client_cut (w, i);
-}
 
 /* ---- Connections ---- */
 
@@ -648,7 +588,7 @@ session_recover_suite (void)
   TCase *tc = tcase_create ("recover");
 
   tcase_set_timeout (tc, 60);
-  tcase_add_checked_fixture (tc, set_up, tear_down);
+  tcase_add_checked_fixture (tc, world_set_up, world_tear_down);
   suite_add_tcase (s, tc);
   tcase_add_test (tc, a_hub_that_says_nothing_is_tried_again);
   tcase_add_test (tc, an_owners_first_words_are_said_again);
