@@ -10,81 +10,28 @@ import base64
 import os
 import pathlib
 import re
-import shutil
 import signal
-import socket
-import subprocess
 import sys
-import tempfile
 import time
 
-PATIENCE = 60  # seconds; nothing below measures by it
+sys.dont_write_bytecode = True
+import processes
+from processes import check, folder, free_port, until
+
 PASSWORD = "canary-bird 4711 sesame"
 COUNT = "fakesink silent=false sync=false async=false"
 VIDEO = "videotestsrc is-live=true ! video/x-raw,width=160,height=120,framerate=5/1 ! m."
 AUDIO = "audiotestsrc is-live=true ! m."
-
-folder = pathlib.Path(tempfile.mkdtemp(prefix="conclave-meeting-"))
-processes = []
-checks = 0
+IS_NOISE = "last-message|state-changed|stream-status|caps = |property-notify|stats = |participants = |latency|tag"
 
 
-class Failed(Exception):
-    pass
-
-
-def check(good, words):
-    global checks
-    checks += 1
-    if not good:
-        raise Failed(words)
-
-
-def until(condition, words):
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > end:
-            raise Failed(words)
-        time.sleep(0.05)
-    global checks
-    checks += 1
-
-
-def free_port():
-    while True:
-        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            try:
-                udp.bind(("127.0.0.1", tcp.getsockname()[1]))
-            except OSError:
-                continue
-            return tcp.getsockname()[1]
-
-
-class Process:
+class Process(processes.Process):
     def __init__(self, name, line, environment=None, options="-m -v"):
-        self.name = name
-        self.log = folder / f"{name}.log"
         # rtpsession's race (tests/check/rtpsessionrace.h) ends no process; other criticals are looked for at the end.
-        env = dict(os.environ, G_DEBUG="", LD_PRELOAD=os.environ.get("CONCLAVE_PRELOAD", ""), **(environment or {}))
-        with open(self.log, "wb") as out:
-            self.child = subprocess.Popen(["bash", "-c", f"exec gst-launch-1.0 {options} {line}"], cwd=folder, env=env,
-                                          stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
-        processes.append(self)
-
-    def output(self):
-        return self.log.read_text(encoding="utf-8", errors="replace")
-
-    def said(self, pattern):
-        return re.search(pattern, self.output(), re.MULTILINE)
+        super().__init__(name, ["bash", "-c", f"exec gst-launch-1.0 {options} {line}"], dict(environment or {}, G_DEBUG=""))
 
     def frames(self, sink="fakesink"):
         return len(re.findall(rf"{sink}[^ ]*: last-message = chain", self.output()))
-
-    def waits(self, pattern, words=None):
-        until(lambda: self.said(pattern) or self.child.poll() is not None,
-              f"{self.name}: {words or 'did not say ' + pattern}")
-        check(self.said(pattern), f"{self.name} ended, and did not say {pattern}")
 
     def waits_for_frames(self, number, sink="fakesink"):
         until(lambda: self.frames(sink) >= number or self.child.poll() is not None,
@@ -95,15 +42,6 @@ class Process:
         """Ends with an error that has these words, as gst-launch-1.0 ends then: 1 while it runs, 255 when it can't start."""
         self.ends((1, 255))
         check(self.said("^ERROR: .*" + re.escape(words)), f"{self.name}: no error with \"{words}\"")
-
-    def ends(self, status, how=None):
-        if how is not None:
-            self.child.send_signal(how)
-        try:
-            self.child.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            raise Failed(f"{self.name} does not end") from None
-        check(self.child.returncode in (status if isinstance(status, tuple) else (status,)), f"{self.name} ended with {self.child.returncode}, not {status}")
 
 
 class Hub(Process):
@@ -324,31 +262,12 @@ def test_secrets():
           and list(folder.glob("*.dot")), "the search looks at nothing")
 
 
-def main():
-    (folder / "pw").write_text(PASSWORD + "\n")
-    os.chmod(folder / "pw", 0o600)
-    try:
-        globals()["test_" + sys.argv[1].replace("-", "_")]()
-        for process in processes:
-            critical = process.said("CRITICAL \\*\\*: (?!.*g_hash_table_foreach: assertion 'version ==).*")
-            check(not critical, f"{process.name}: {critical and critical.group(0)}")
-    except Failed as failed:
-        print(f"FAILED: {failed}")
-        for process in processes:
-            lines = [line for line in process.output().splitlines()
-                     if not re.search(r"last-message|state-changed|stream-status|caps = |property-notify|stats = |participants = |latency|tag", line)]
-            print(f"--- {process.name} ({process.child.poll()})", *(line[:400] for line in lines[-25:]), sep="\n    ")
-        print(f"Checks: {checks}, Failures: 1, Errors: 0")
-        return 1
-    finally:
-        for process in processes:
-            if process.child.poll() is None:
-                process.child.kill()
-                process.child.wait()
-        if not os.environ.get("CONCLAVE_KEEP"):
-            shutil.rmtree(folder, ignore_errors=True)
-    print(f"Checks: {checks}, Failures: 0, Errors: 0")
-    return 0
+def run_scenario():
+    processes.write_password(PASSWORD)
+    globals()["test_" + sys.argv[1].replace("-", "_")]()
+    for process in processes.processes:
+        critical = process.said("CRITICAL \\*\\*: (?!.*g_hash_table_foreach: assertion 'version ==).*")
+        check(not critical, f"{process.name}: {critical and critical.group(0)}")
 
 
-sys.exit(main())
+sys.exit(processes.run(run_scenario, IS_NOISE))

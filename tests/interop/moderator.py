@@ -6,80 +6,26 @@ Knocks are shown and answered, members listed, removed and locked out, chat is s
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
 import os
-import pathlib
-import re
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
-import time
 
-PATIENCE = 60  # seconds; a limit for what hangs
-folder = pathlib.Path(tempfile.mkdtemp(prefix="conclave-moderator-"))
-processes = []
-checks = 0
+sys.dont_write_bytecode = True
+import processes
+from processes import check, free_port
 
 
-class Failed(Exception):
-    pass
-
-
-def check(good, words):
-    global checks
-    checks += 1
-    if not good:
-        raise Failed(words)
-
-
-def free_port():
-    while True:
-        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            try:
-                udp.bind(("127.0.0.1", tcp.getsockname()[1]))
-            except OSError:
-                continue
-            return tcp.getsockname()[1]
-
-
-class Process:
+class Process(processes.Process):
     def __init__(self, name, arguments):
-        self.name, self.log = name, folder / f"{name}.log"
-        env = dict(os.environ, LC_ALL="C.UTF-8", LD_PRELOAD=os.environ.get("CONCLAVE_PRELOAD", ""))
-        with open(self.log, "wb") as out:
-            self.child = subprocess.Popen(arguments, cwd=folder, env=env, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT)
-        processes.append(self)
-
-    def output(self):
-        return self.log.read_bytes().decode("utf-8", "replace")
-
-    def waits(self, pattern):
-        end = time.monotonic() + PATIENCE
-        while True:
-            over = time.monotonic() > end or self.child.poll() is not None  # asked before the last look
-            found = re.search(pattern, self.output(), re.MULTILINE)
-            if found or over:
-                check(found, f"{self.name} did not say {pattern}")
-                return found
-            time.sleep(0.05)
+        super().__init__(name, arguments, stdin=subprocess.PIPE)
 
     def types(self, line):
         self.child.stdin.write(line.encode() + b"\n")
         self.child.stdin.flush()
 
-    def ends(self, status):
-        try:
-            self.child.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            raise Failed(f"{self.name} does not end") from None
-        check(self.child.returncode == status, f"{self.name} ended with {self.child.returncode}, not {status}")
-
 
 def run(moderator):
     port = free_port()
-    (folder / "pw").write_text("correct horse battery\n")
-    os.chmod(folder / "pw", 0o600)
+    processes.write_password("correct horse battery")
     hub = Process("hub", ["gst-launch-1.0", "-m", "meetinghub", f"port={port}", "bind-address=127.0.0.1", "certificate-location=hub.pem"])
     hub.waits("conclave-hub, ")
 
@@ -138,26 +84,7 @@ def run(moderator):
     host.ends(0)
     ann.waits("^left: The meeting has ended")
     ann.ends(0)
-    check("correct horse" not in "".join(p.output() for p in processes), "the password was shown")
+    check("correct horse" not in "".join(p.output() for p in processes.processes), "the password was shown")
 
 
-def main():
-    try:
-        run(os.path.abspath(sys.argv[1]))
-        failed = None
-    except Failed as why:
-        failed = why
-        print(f"FAILED: {why}")
-        for process in processes:
-            print(f"--- {process.name} ({process.child.poll()})\n{process.output()[-3000:]}")
-    finally:
-        for process in processes:
-            if process.child.poll() is None:
-                process.child.kill()
-                process.child.wait()
-        shutil.rmtree(folder, ignore_errors=True)
-    print(f"Checks: {checks}, Failures: {int(failed is not None)}, Errors: 0")
-    return int(failed is not None)
-
-
-sys.exit(main())
+sys.exit(processes.run(lambda: run(os.path.abspath(sys.argv[1]))))
