@@ -15,6 +15,7 @@
  * streaming thread looks after that.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "layout.h"
 #include "mediaparts.h"
 
 #include <stdatomic.h>
@@ -353,54 +354,6 @@ update_recording (ConclaveMeetingMedia *media)
 
 /* ---- Layout ---- */
 
-typedef struct
-{
-  GstPad *pads[2]; /* placeholder, picture; not references */
-  gboolean is_screen;
-} Cell;
-
-static void
-place (const Cell *cell, gint x, gint y, gint width, gint height)
-{
-  for (guint i = 0; i < G_N_ELEMENTS (cell->pads); i++)
-    if (cell->pads[i])
-      g_object_set (cell->pads[i], "xpos", x & ~1, "ypos", y & ~1, "width",
-          width & ~1, "height", height & ~1, NULL);
-}
-
-/* Cells of 16:9, as many beside as below each other, the last row in the middle. */
-static void
-place_grid (
-    const Cell *cells, guint n, gint x, gint y, gint width, gint height)
-{
-  guint columns = 1;
-
-  while (columns * columns < n)
-    columns++;
-  if (width < height)
-    columns = 1;
-  guint rows = n ? (n + columns - 1) / columns : 0;
-  for (guint i = 0; i < n; i++) {
-    guint row = i / columns,
-          in_row = row + 1 < rows ? columns : n - row * columns;
-    gint cell_width = width / (gint) columns,
-         cell_height = height / (gint) rows;
-    gint left = (width - cell_width * (gint) in_row) / 2;
-    gint w = MIN (cell_width, cell_height * 16 / 9), h = w * 9 / 16;
-    place (&cells[i],
-        x + left + cell_width * (gint) (i % columns) + (cell_width - w) / 2,
-        y + cell_height * (gint) row + (cell_height - h) / 2, w, h);
-  }
-}
-
-static void
-add_cell (GArray *cells, GstPad *placeholder, GstPad *picture, gboolean screen)
-{
-  Cell cell = { { placeholder, picture }, screen };
-  if (placeholder || picture)
-    g_array_append_val (cells, cell);
-}
-
 /* A member's camera lies over its placeholder; further pictures have cells of their own. */
 static void
 add_cells_of (ConclaveMeetingMedia *media, const guint8 *identity,
@@ -414,13 +367,13 @@ add_cells_of (ConclaveMeetingMedia *media, const guint8 *identity,
         && memcmp (remote->identity, identity, IDENTITY_KEY_LEN) == 0)
       camera = remote->mix_pad;
   }
-  add_cell (cells, placeholder, camera, FALSE);
+  meeting_layout_add (cells, placeholder, camera, FALSE);
   for (GList *l = media->remotes; l; l = l->next) {
     const MeetingRemote *remote = l->data;
     if (remote->kind != MEDIA_AUDIO && remote->mix_pad
         && remote->mix_pad != camera
         && memcmp (remote->identity, identity, IDENTITY_KEY_LEN) == 0)
-      add_cell (cells, NULL, remote->mix_pad, remote->kind == MEDIA_SCREEN);
+      meeting_layout_add (cells, NULL, remote->mix_pad, remote->kind == MEDIA_SCREEN);
   }
 }
 
@@ -435,12 +388,10 @@ find_member (ConclaveMeetingMedia *media, const guint8 *identity)
   return NULL;
 }
 
-/* Screens fill the left, and people a column beside them. */
 static void
 lay_out (ConclaveMeetingMedia *media)
 {
-  g_autoptr (GArray) cells = g_array_new (FALSE, FALSE, sizeof (Cell));
-  g_autoptr (GArray) screens = g_array_new (FALSE, FALSE, sizeof (Cell));
+  g_autoptr (GArray) cells = g_array_new (FALSE, FALSE, sizeof (MeetingCell));
 
   if (!media->video_mix.mixer)
     return;
@@ -451,19 +402,9 @@ lay_out (ConclaveMeetingMedia *media)
   for (GList *l = media->remotes; l; l = l->next) {
     const MeetingRemote *remote = l->data;
     if (!find_member (media, remote->identity) && remote->kind != MEDIA_AUDIO)
-      add_cell (cells, NULL, remote->mix_pad, remote->kind == MEDIA_SCREEN);
+      meeting_layout_add (cells, NULL, remote->mix_pad, remote->kind == MEDIA_SCREEN);
   }
-  for (guint i = 0; i < cells->len;) {
-    const Cell *cell = &g_array_index (cells, Cell, i);
-    if (cell->is_screen) {
-      g_array_append_vals (screens, cell, 1);
-      g_array_remove_index (cells, i);
-    } else
-      i++;
-  }
-  gint left = screens->len == 0 ? 0 : cells->len == 0 ? WIDTH : WIDTH * 4 / 5;
-  place_grid ((Cell *) screens->data, screens->len, 0, 0, left, HEIGHT);
-  place_grid ((Cell *) cells->data, cells->len, left, 0, WIDTH - left, HEIGHT);
+  meeting_layout_place (cells, WIDTH, HEIGHT);
 }
 
 /* ---- Members ---- */
