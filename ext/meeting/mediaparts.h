@@ -2,6 +2,7 @@
  *
  *     media.c      the bin: pads, properties, states, messages, the worker
  *     hop.c        rtpbin, SRTP, ICE: the way to the hub and back
+ *     sinkpad.c    sink pads, and what passes them
  *     publish.c    from a sink pad to the hop
  *     receive.c    from the hop to a source pad, and to the mixes
  *     mix.c        audio_mix, video_mix
@@ -253,6 +254,23 @@ void meeting_hop_forget_ssrc (ConclaveMeetingMedia *media, guint32 ssrc);
 gboolean meeting_hop_take_message (
     ConclaveMeetingMedia *media, GstMessage *message);
 
+/* ---- sinkpad.c ---- */
+
+GstCaps *meeting_publish_template_caps (void);
+
+/* Of encoded media the source, of raw media the encoder. */
+void meeting_sink_pad_ask_for_keyframe (ConclaveMeetingSinkPad *self);
+gboolean meeting_sink_pad_may_pass (ConclaveMeetingSinkPad *self);
+
+/* Probes, with the pad as their data: in front of the encoder, of buffers, lists and events; and in front of sframeenc, of buffers. */
+GstPadProbeReturn meeting_sink_pad_gate (
+    GstPad *pad, GstPadProbeInfo *info, gpointer self);
+GstPadProbeReturn meeting_sink_pad_last_gate (
+    GstPad *pad, GstPadProbeInfo *info, gpointer self);
+
+/* "overrun" of its queue. */
+void meeting_sink_pad_leaked (GstElement *queue, gpointer self);
+
 /* ---- publish.c ---- */
 
 GstPad *meeting_publish_request (
@@ -267,7 +285,6 @@ void meeting_publish_close_key (ConclaveMeetingMedia *media, guint64 kid);
 GHashTable *meeting_publish_make_own_keys (void);
 void meeting_publish_reset (ConclaveMeetingMedia *media);
 void meeting_publish_dispose (ConclaveMeetingMedia *media);
-GstCaps *meeting_publish_template_caps (void);
 
 /* ---- receive.c ---- */
 
