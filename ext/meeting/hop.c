@@ -130,44 +130,27 @@ drop_unless_connected (GstPad *pad, GstPadProbeInfo *info, gpointer media)
 }
 
 static gboolean
-is_expected (ConclaveMeetingMedia *media, GstBuffer *packet)
+keep_expected (GstBuffer **packet, guint i, gpointer expected)
 {
-  guint8 header[12]; /* RFC 3550, 5.1 */
-
-  if (gst_buffer_extract (packet, 0, header, sizeof header) != sizeof header)
-    return FALSE;
-  guint32 ssrc = GST_READ_UINT32_BE (header + 8);
-  g_mutex_lock (&media->table_lock);
-  const MeetingExpected *expected =
-      g_hash_table_lookup (media->expected, &ssrc);
-  gboolean passes = expected && !expected->is_over
-                    && expected->payload_type == (header[1] & 0x7f);
-  if (!passes)
-    media->n_unexpected++;
-  g_mutex_unlock (&media->table_lock);
-  return passes;
-}
-
-static gboolean
-keep_expected (GstBuffer **packet, guint i, gpointer media)
-{
-  if (!is_expected (media, *packet))
+  if (!meeting_expected_passes (expected, *packet))
     gst_clear_buffer (packet);
   return TRUE;
 }
 
-/* Each SSRC costs a jitterbuffer and threads: only those are let in that members announced. The hub could invent others. */
 static GstPadProbeReturn
 drop_unexpected (GstPad *pad, GstPadProbeInfo *info, gpointer media)
 {
+  MeetingExpected *expected = CONCLAVE_MEETING_MEDIA (media)->expected;
+
   if (info->type & GST_PAD_PROBE_TYPE_BUFFER)
-    return is_expected (media, GST_PAD_PROBE_INFO_BUFFER (info))
+    return meeting_expected_passes (
+               expected, GST_PAD_PROBE_INFO_BUFFER (info))
                ? GST_PAD_PROBE_OK
                : GST_PAD_PROBE_DROP;
 
   GstBufferList *list =
       gst_buffer_list_make_writable (GST_PAD_PROBE_INFO_BUFFER_LIST (info));
-  gst_buffer_list_foreach (list, keep_expected, media);
+  gst_buffer_list_foreach (list, keep_expected, expected);
   GST_PAD_PROBE_INFO_DATA (info) = list;
   return gst_buffer_list_length (list) > 0 ? GST_PAD_PROBE_OK
                                            : GST_PAD_PROBE_DROP;

@@ -540,9 +540,7 @@ make_stats (ConclaveMeetingMedia *self)
   static const char *const names[] = { "sent", "received" };
   guint repaired = 0;
 
-  g_mutex_lock (&self->table_lock);
-  guint64 n_unexpected = self->n_unexpected;
-  g_mutex_unlock (&self->table_lock);
+  guint64 n_unexpected = meeting_expected_get_refused (self->expected);
   if (self->hop.rtx_receive)
     g_object_get (
         self->hop.rtx_receive, "num-rtx-assoc-packets", &repaired, NULL);
@@ -620,7 +618,7 @@ conclave_meeting_media_finalize (GObject *object)
   ConclaveMeetingMedia *self = CONCLAVE_MEETING_MEDIA (object);
 
   worker_end (self->worker);
-  g_hash_table_unref (self->expected);
+  meeting_expected_free (self->expected);
   g_hash_table_unref (self->own_keys);
   g_free (self->video_codec);
   g_free (self->audio_codec);
@@ -631,17 +629,9 @@ conclave_meeting_media_finalize (GObject *object)
   g_free (self->turn_servers);
   g_mutex_clear (&self->callback_lock);
   g_cond_clear (&self->callback_done);
-  g_mutex_clear (&self->table_lock);
+  g_mutex_clear (&self->finished_lock);
   g_cond_clear (&self->finished);
   G_OBJECT_CLASS (conclave_meeting_media_parent_class)->finalize (object);
-}
-
-static void
-free_expected (gpointer data)
-{
-  MeetingExpected *expected = data;
-  g_clear_object (&expected->sink);
-  g_free (expected);
 }
 
 static void
@@ -653,10 +643,9 @@ conclave_meeting_media_init (ConclaveMeetingMedia *self)
   self->video_bitrate = DEFAULT_VIDEO_BITRATE;
   g_mutex_init (&self->callback_lock);
   g_cond_init (&self->callback_done);
-  g_mutex_init (&self->table_lock);
+  g_mutex_init (&self->finished_lock);
   g_cond_init (&self->finished);
-  self->expected =
-      g_hash_table_new_full (g_int_hash, g_int_equal, NULL, free_expected);
+  self->expected = meeting_expected_new ();
   self->own_keys = meeting_publish_make_own_keys ();
   self->worker = worker_new ();
   /* What is inside never changes how the pipeline treats the bin. */

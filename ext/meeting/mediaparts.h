@@ -6,6 +6,7 @@
  *     publish.c    from a sink pad to the hop
  *     receive.c    from the hop to a source pad, and to the mixes
  *     mix.c        audio_mix, video_mix
+ *     expected.c   which streams are let in
  *     codecs.c     which codecs there are
  *
  * ## Threads and locks
@@ -13,7 +14,7 @@
  * is called out with one held. The functions of media.h queue tasks there and return; what has to be done before it returns
  * (request_new_pad, release_pad) waits. A task never waits for data to be consumed: what might is done by
  * gst_element_call_async(), on a thread of GStreamer's.
- * Streaming threads read atomics, and `expected` under the table lock, which is never held for more than a look-up.
+ * Streaming threads read atomics, and `expected`, which has a lock for look-ups.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
@@ -23,6 +24,7 @@
 #include <gst/video/video.h>
 
 #include "codecs.h"
+#include "expected.h"
 #include "ext/session/media.h"
 
 G_BEGIN_DECLS
@@ -106,7 +108,7 @@ struct MeetingRemote
 
   GstElement *participant; /* of participant-bin; or NULL */
 
-  /* the media bin's table lock */
+  /* the media bin's finished_lock */
   gboolean is_finished; /* its sinks have had EOS */
 
   /* atomic */
@@ -125,14 +127,6 @@ struct MeetingRemote
 };
 
 /* ---- The bin ---- */
-
-typedef struct
-{
-  guint32 ssrc;
-  guint8 payload_type;
-  gboolean is_over; /* nothing is let in any more */
-  GstPad *sink;     /* of the track's chain; NULL for RTX */
-} MeetingExpected;
 
 typedef struct
 {
@@ -188,11 +182,10 @@ struct _ConclaveMeetingMedia
   gint ended; /* EOS was pushed, and nothing more comes out */
   gint run; /* counted from READY to READY */
 
-  /* table lock */
-  GMutex table_lock;
+  MeetingExpected *expected; /* fixed; has a lock of its own */
+
+  GMutex finished_lock; /* of `is_finished` of all tracks */
   GCond finished;       /* a track's participant bin is */
-  GHashTable *expected; /* SSRC: MeetingExpected */
-  guint64 n_unexpected; /* packets of SSRCs that nobody announced */
 
   MeetingHop hop; /* elements are fixed from READY on */
 

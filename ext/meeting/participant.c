@@ -153,10 +153,10 @@ meeting_participant_take_eos (
 {
   if (GST_MESSAGE_SRC (message) != GST_OBJECT (remote->bin))
     return FALSE;
-  g_mutex_lock (&media->table_lock);
+  g_mutex_lock (&media->finished_lock);
   remote->is_finished = TRUE;
   g_cond_broadcast (&media->finished);
-  g_mutex_unlock (&media->table_lock);
+  g_mutex_unlock (&media->finished_lock);
   return TRUE;
 }
 
@@ -167,9 +167,9 @@ meeting_participant_finish (ConclaveMeetingMedia *media, MeetingRemote *remote)
 
   if (!remote->participant)
     return;
-  g_mutex_lock (&media->table_lock);
+  g_mutex_lock (&media->finished_lock);
   while (!remote->is_finished
-         && g_cond_wait_until (&media->finished, &media->table_lock, end)) {
+         && g_cond_wait_until (&media->finished, &media->finished_lock, end)) {
   }
-  g_mutex_unlock (&media->table_lock);
+  g_mutex_unlock (&media->finished_lock);
 }

@@ -367,19 +367,6 @@ build_bin (ConclaveMeetingMedia *media, MeetingRemote *remote)
 }
 
 static void
-expect (ConclaveMeetingMedia *media, guint32 ssrc, guint8 payload_type,
-    GstPad *sink)
-{
-  MeetingExpected *expected = g_new (MeetingExpected, 1);
-
-  *expected = (MeetingExpected){ ssrc, payload_type, FALSE,
-    sink ? gst_object_ref (sink) : NULL };
-  g_mutex_lock (&media->table_lock);
-  g_hash_table_replace (media->expected, &expected->ssrc, expected);
-  g_mutex_unlock (&media->table_lock);
-}
-
-static void
 expect_remote (ConclaveMeetingMedia *media, MeetingRemote *remote)
 {
   gboolean video = remote->codec->is_video;
@@ -388,40 +375,18 @@ expect_remote (ConclaveMeetingMedia *media, MeetingRemote *remote)
   if (remote->is_expected)
     return;
   remote->is_expected = TRUE;
-  expect (media, remote->ssrc, video ? MEDIA_VIDEO_PT : MEDIA_AUDIO_PT, sink);
+  meeting_expected_add (media->expected, remote->ssrc,
+      video ? MEDIA_VIDEO_PT : MEDIA_AUDIO_PT, sink);
   if (remote->rtx != 0)
-    expect (media, remote->rtx,
+    meeting_expected_add (media->expected, remote->rtx,
         video ? MEDIA_VIDEO_RTX_PT : MEDIA_AUDIO_RTX_PT, NULL);
-}
-
-static void
-forget (ConclaveMeetingMedia *media, guint32 ssrc)
-{
-  gpointer found = NULL;
-
-  g_mutex_lock (&media->table_lock);
-  if (g_hash_table_steal_extended (media->expected, &ssrc, NULL, &found)) {
-    /* freed without the lock */
-  }
-  g_mutex_unlock (&media->table_lock);
-  if (found) {
-    MeetingExpected *expected = found;
-    g_clear_object (&expected->sink);
-    g_free (expected);
-  }
 }
 
 void
 meeting_receive_link (ConclaveMeetingMedia *media, guint32 ssrc, GstPad *pad)
 {
-  g_autoptr (GstPad) sink = NULL;
+  g_autoptr (GstPad) sink = meeting_expected_get_sink (media->expected, ssrc);
 
-  g_mutex_lock (&media->table_lock);
-  const MeetingExpected *expected =
-      g_hash_table_lookup (media->expected, &ssrc);
-  if (expected && expected->sink)
-    sink = gst_object_ref (expected->sink);
-  g_mutex_unlock (&media->table_lock);
   if (sink)
     gst_pad_link (pad, sink);
 }
@@ -529,8 +494,8 @@ end_track (ConclaveMeetingMedia *media, MeetingRemote *remote)
 {
   media->remotes = g_list_remove (media->remotes, remote);
   g_atomic_int_set (&remote->ended, 1);
-  forget (media, remote->ssrc);
-  forget (media, remote->rtx);
+  meeting_expected_forget (media->expected, remote->ssrc);
+  meeting_expected_forget (media->expected, remote->rtx);
   meeting_hop_update_rtx (media);
   meeting_mix_remove (media, remote);
   gst_element_call_async (GST_ELEMENT (media), dismantle, remote, drop_remote);
@@ -583,20 +548,8 @@ meeting_receive_end (ConclaveMeetingMedia *media)
 void
 meeting_receive_stop (ConclaveMeetingMedia *media)
 {
-  g_autoptr (GArray) ssrcs = g_array_new (FALSE, FALSE, sizeof (guint32));
-  GHashTableIter iter;
-  gpointer value;
-
   g_atomic_int_inc (&media->run);
-  g_mutex_lock (&media->table_lock);
-  g_hash_table_iter_init (&iter, media->expected);
-  while (g_hash_table_iter_next (&iter, NULL, &value)) {
-    MeetingExpected *expected = value;
-    expected->is_over = TRUE;
-    if (expected->sink)
-      g_array_append_val (ssrcs, expected->ssrc);
-  }
-  g_mutex_unlock (&media->table_lock);
+  g_autoptr (GArray) ssrcs = meeting_expected_end (media->expected);
   meeting_hop_drain (media);
   for (guint i = 0; i < ssrcs->len; i++)
     meeting_hop_forget_ssrc (media, g_array_index (ssrcs, guint32, i));
